@@ -1,1 +1,11 @@
+//! `gates` loads a plan, runs it against one environment as a stream of events, judges these with pure
+//! functions, folds the outcomes into one decision, and renders that decision for people and machines.
+//!
+//! ```text
+//! files ─ plan ─▶ run ─ stages ─▶ event ─ journal ─▶ decision ─▶ report, exit code
+//! ```
 
+pub mod units;
+pub mod event;
+pub mod decision;
+pub mod plan;

@@ -1,0 +1,225 @@
+//! Reads a journal's records in order and settles every declared check by them.
+
+mod settle;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Check, Decision, LatencyFigures, ProbePoint, StepAccount, decide};
+use crate::event::{
+    Event, FailureSample, GeneratorSample, Latency, LoadPlanned, Moment, Phase, Probed, Record, RunStarted,
+    Stage, StepKey, StepRan,
+};
+
+/// What is told about the run itself.
+pub type RunInfo = RunStarted;
+
+/// A run, judged: all that any report needs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// What was known at the start.
+    pub run: RunInfo,
+    /// How long the run took, microseconds: the time of its last event.
+    pub took_us: u64,
+    /// The decision.
+    pub decision: Decision,
+    /// Every check, in the order of declaration.
+    pub checks: Vec<Check>,
+    /// Every stage, in order.
+    pub stages: Vec<StageReport>,
+    /// The load stage's account, if it began.
+    pub load: Option<LoadAccount>,
+}
+
+/// How far a stage came.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageReport {
+    /// The stage.
+    pub stage: Stage,
+    /// How far it came.
+    pub state: StageState,
+    /// How long it ran, microseconds; nothing unless it ended.
+    pub took_us: Option<u64>,
+}
+
+/// How far a stage came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum StageState {
+    /// The run ended before it.
+    NotReached,
+    /// It was left out.
+    Skipped {
+        /// Why.
+        reason: String,
+    },
+    /// It began and did not end.
+    CutShort,
+    /// It did all it set out to do.
+    Ended,
+}
+
+/// The load stage, added up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoadAccount {
+    /// What was to be offered.
+    pub planned: LoadPlanned,
+    /// Start of the judged phase, microseconds since the run began.
+    pub hold_from_us: Option<u64>,
+    /// End of the last judged window.
+    pub hold_to_us: Option<u64>,
+    /// Delay between due and sent, over the judged phase.
+    pub delay: Latency,
+    /// Per step, in the order of the plan.
+    pub steps: Vec<StepAccount>,
+    /// The generator over time.
+    pub generator: Vec<(u64, GeneratorSample)>,
+    /// The probes over time.
+    pub probes: Vec<ProbePoint>,
+    /// First failures of each kind, told in full.
+    pub failures: Vec<(u64, FailureSample)>,
+}
+
+impl LoadAccount {
+    /// Length of the judged phase as it really was.
+    #[must_use]
+    pub fn held_for(&self) -> Option<Duration> {
+        let us = self.hold_to_us?.checked_sub(self.hold_from_us?)?;
+        Some(Duration::from_micros(us))
+    }
+
+    /// Percentiles of the delay between due and sent.
+    #[must_use]
+    pub fn delay_figures(&self) -> Option<LatencyFigures> {
+        LatencyFigures::of(&self.delay)
+    }
+}
+
+/// Collects records; [`Evaluator::finish`] judges them. Its memory grows with the number of windows, never of requests.
+#[derive(Debug, Default)]
+pub struct Evaluator {
+    run: Option<RunStarted>,
+    last_us: u64,
+    stages: BTreeMap<Stage, (u64, Option<u64>)>,
+    skipped: BTreeMap<Stage, String>,
+    steps: BTreeMap<StepKey, StepRan>,
+    blocked: BTreeMap<StepKey, String>,
+    probes: BTreeMap<(String, Moment), Vec<(u64, Probed)>>,
+    load: Option<LoadAccount>,
+    disturbances: Vec<String>,
+    ended: bool,
+}
+
+impl Evaluator {
+    /// Takes in the next record.
+    pub fn absorb(&mut self, record: &Record) {
+        let at = record.at_us;
+        self.last_us = self.last_us.max(at);
+        match &record.event {
+            Event::RunStarted(run) => self.run = Some(RunStarted::clone(run)),
+            Event::StageStarted { stage } => {
+                self.stages.insert(*stage, (at, None));
+            }
+            Event::StageEnded { stage } => {
+                self.stages.entry(*stage).or_insert((at, None)).1 = Some(at);
+            }
+            Event::StageSkipped { stage, reason } => {
+                self.skipped.insert(*stage, reason.clone());
+            }
+            Event::Probed(probed) => self.absorb_probe(at, probed),
+            Event::StepRan(ran) => {
+                self.steps.insert(ran.step.clone(), StepRan::clone(ran));
+            }
+            Event::StepBlocked { step, reason } => {
+                self.blocked.insert(step.clone(), reason.clone());
+            }
+            Event::LoadPlanned(planned) => self.load = Some(LoadAccount::new(planned.clone())),
+            Event::Interrupted { signal } => self.disturbances.push(format!(
+                "The run was interrupted by {signal}, so nothing is decided."
+            )),
+            Event::HarnessFailed { doing, problem } => self
+                .disturbances
+                .push(format!("The harness failed while {doing}: {problem}")),
+            Event::RunEnded => self.ended = true,
+            Event::PhaseStarted { .. } | Event::Window(_) | Event::FailureSample(_) | Event::Generator(_) => {
+                if let Some(load) = &mut self.load {
+                    load.absorb(at, &record.event);
+                }
+            }
+        }
+    }
+
+    fn absorb_probe(&mut self, at: u64, probed: &Probed) {
+        if let (Moment::During, Some(load)) = (probed.moment, &mut self.load) {
+            load.probes.push(ProbePoint { probe: probed.probe.clone(), at_us: at, state: probed.state });
+        }
+        self.probes
+            .entry((probed.probe.clone(), probed.moment))
+            .or_default()
+            .push((at, probed.clone()));
+    }
+
+    /// Judges what was taken in; nothing if the journal does not even say what was to be checked.
+    #[must_use]
+    pub fn finish(mut self) -> Option<Evaluation> {
+        let run = self.run.take()?;
+        if !self.ended {
+            self.disturbances
+                .push("The journal ends in the middle: the run was cut off, so nothing is decided.".to_owned());
+        }
+        let checks: Vec<Check> = run.checks.iter().map(|declared| self.settle(declared)).collect();
+        let decision = decide(&checks, run.checks.len(), &self.disturbances);
+        let stages = Stage::ALL.map(|stage| self.stage_report(stage)).to_vec();
+        Some(Evaluation { run, took_us: self.last_us, decision, checks, stages, load: self.load })
+    }
+
+    fn stage_report(&self, stage: Stage) -> StageReport {
+        let (state, took_us) = match (self.stages.get(&stage), self.skipped.get(&stage)) {
+            (_, Some(reason)) => (StageState::Skipped { reason: reason.clone() }, None),
+            (Some((from, Some(to))), _) => (StageState::Ended, Some(to.saturating_sub(*from))),
+            (Some((_, None)), _) => (StageState::CutShort, None),
+            (None, None) => (StageState::NotReached, None),
+        };
+        StageReport { stage, state, took_us }
+    }
+}
+
+impl LoadAccount {
+    fn new(planned: LoadPlanned) -> Self {
+        Self {
+            steps: planned.steps.iter().cloned().map(StepAccount::new).collect(),
+            planned,
+            hold_from_us: None,
+            hold_to_us: None,
+            delay: Latency::new(),
+            generator: Vec::new(),
+            probes: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
+
+    fn absorb(&mut self, at: u64, event: &Event) {
+        match event {
+            Event::PhaseStarted { phase: Phase::Hold } => self.hold_from_us = Some(at),
+            Event::FailureSample(sample) => self.failures.push((at, sample.clone())),
+            Event::Generator(sample) => self.generator.push((at, sample.clone())),
+            Event::Window(window) => {
+                if window.phase == Phase::Hold {
+                    self.hold_to_us = Some(window.to_us);
+                    self.delay.merge(&window.delay);
+                }
+                for step in &window.steps {
+                    if let Some(account) = self.steps.iter_mut().find(|a| a.step == step.step) {
+                        account.absorb(window, step);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

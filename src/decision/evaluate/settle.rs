@@ -1,0 +1,245 @@
+//! Settles one declared check by what the journal holds about it.
+
+use std::time::Duration;
+
+use super::{Evaluator, StageState};
+use crate::decision::judge::{Judgement, Sample, judge_errors, judge_latency};
+use crate::decision::outcome::Detail;
+use crate::decision::{Check, Outcome};
+use crate::event::{
+    Clock, DeclaredCheck, ErrorScope, Moment, ProbeState, Probed, Redacted, Redactor, StepKey, StepRan, Subject,
+};
+use crate::units::show_duration;
+
+/// More than this many lines about one check hide rather than show.
+const MAX_DETAILS: usize = 5;
+
+/// A check's answer before it is put beside its declaration.
+struct Answer {
+    outcome: Outcome,
+    seen: Redacted,
+    details: Vec<Detail>,
+    measured: Option<crate::decision::Measured>,
+    took: Option<Duration>,
+}
+
+impl Answer {
+    fn new(outcome: Outcome, seen: Redacted) -> Self {
+        Self { outcome, seen, details: Vec::new(), measured: None, took: None }
+    }
+
+    fn of(judgement: Judgement) -> Self {
+        Self { measured: judgement.measured, ..Self::new(judgement.outcome, plain(&judgement.seen)) }
+    }
+}
+
+/// Text that was made here, of nothing that a stack said.
+fn plain(text: &str) -> Redacted {
+    Redactor::default().text(text)
+}
+
+impl Evaluator {
+    pub(super) fn settle(&self, declared: &DeclaredCheck) -> Check {
+        let answer = match &declared.subject {
+            Subject::NotAllowed { rule } => {
+                Answer::new(Outcome::NotApplicable, plain(&format!("not run: {rule}")))
+            }
+            Subject::Step(step) => self.settle_step(declared, step),
+            Subject::Probe { probe, moment } => self.settle_probe(declared, probe, *moment),
+            Subject::Latency { step, clock, percentile, limit, decide } => self.settle_load(declared, |load| {
+                let account = load.steps.iter().find(|a| a.step == *step);
+                let sample = account.map_or_else(Sample::default, |account| Sample {
+                    answered: match clock {
+                        Clock::Response => account.answered(),
+                        Clock::FirstToken => account.first_token.clone(),
+                    },
+                    unanswered: match clock {
+                        Clock::Response => account.unanswered(),
+                        // A stream that never brought a token is the slowest of all.
+                        Clock::FirstToken => account.count().saturating_sub(account.first_token.count()),
+                    },
+                });
+                judge_latency(&sample, *percentile, *limit, *decide)
+            }),
+            Subject::Errors { scope, limit, decide } => self.settle_load(declared, |load| {
+                let chosen = || {
+                    load.steps.iter().filter(|a| match scope {
+                        ErrorScope::All => true,
+                        ErrorScope::Step(step) => a.step == *step,
+                    })
+                };
+                let failed = chosen().map(crate::decision::StepAccount::failures).sum();
+                let n = chosen().map(crate::decision::StepAccount::count).sum();
+                judge_errors(failed, n, *limit, *decide)
+            }),
+            Subject::Generator { delay } => self.settle_load(declared, |load| judge_generator(load, *delay)),
+        };
+        Check {
+            declared: declared.clone(),
+            outcome: answer.outcome,
+            expected: declared.subject.expected(),
+            seen: answer.seen,
+            details: answer.details,
+            measured: answer.measured,
+            took_us: answer.took.map(|t| u64::try_from(t.as_micros()).unwrap_or(u64::MAX)),
+        }
+    }
+
+    /// The answer of a check whose stage never got to it.
+    fn not_run(&self, declared: &DeclaredCheck) -> Answer {
+        let why = match self.stage_report(declared.stage).state {
+            StageState::Skipped { reason } => reason,
+            StageState::CutShort => format!("the {} stage was cut short", declared.stage),
+            StageState::NotReached => format!("the run ended before the {} stage", declared.stage),
+            StageState::Ended => format!("the {} stage ended without an answer to it", declared.stage),
+        };
+        Answer::new(Outcome::Inconclusive, plain(&format!("not run: {why}")))
+    }
+
+    fn settle_step(&self, declared: &DeclaredCheck, step: &StepKey) -> Answer {
+        match (self.steps.get(step), self.blocked.get(step)) {
+            (Some(ran), _) => judge_step(ran),
+            (None, Some(reason)) => {
+                Answer::new(Outcome::Inconclusive, plain(&format!("not run: {reason}")))
+            }
+            (None, None) => self.not_run(declared),
+        }
+    }
+
+    fn settle_probe(&self, declared: &DeclaredCheck, probe: &str, moment: Moment) -> Answer {
+        let answers = self.probes.get(&(probe.to_owned(), moment)).map_or(&[][..], Vec::as_slice);
+        match (moment, answers) {
+            (Moment::During, []) if self.load_complete() => {
+                Answer::new(Outcome::Fail, plain("no samples: never asked while load ran"))
+            }
+            (_, []) => self.not_run(declared),
+            (Moment::Before | Moment::After, [.., (_, last)]) => Answer {
+                took: Some(last.took),
+                ..Answer::new(state_outcome(last.state), last.seen.clone())
+            },
+            (Moment::During, all) => judge_probes(all),
+        }
+    }
+
+    fn load_complete(&self) -> bool {
+        self.stage_report(crate::event::Stage::Load).state == StageState::Ended
+    }
+
+    /// Judges what the load stage brought. A load that was cut short can't say "no samples": it says nothing.
+    fn settle_load(
+        &self,
+        declared: &DeclaredCheck,
+        judge: impl FnOnce(&super::LoadAccount) -> Judgement,
+    ) -> Answer {
+        let Some(load) = &self.load else { return self.not_run(declared) };
+        let judgement = judge(load);
+        if judgement.measured.is_none() && !self.load_complete() {
+            return self.not_run(declared);
+        }
+        Answer::of(judgement)
+    }
+}
+
+fn state_outcome(state: ProbeState) -> Outcome {
+    match state {
+        ProbeState::Healthy => Outcome::Pass,
+        ProbeState::AtRisk => Outcome::Warn,
+        ProbeState::NotFunctional | ProbeState::Unreachable => Outcome::Fail,
+        ProbeState::NotAsked => Outcome::Error,
+    }
+}
+
+/// Every probe under load must find the system healthy; each that did not is placed in time.
+fn judge_probes(all: &[(u64, Probed)]) -> Answer {
+    let outcome = all.iter().map(|(_, p)| state_outcome(p.state)).max().unwrap_or(Outcome::Fail);
+    let bad: Vec<_> = all.iter().filter(|(_, p)| p.state != ProbeState::Healthy).collect();
+    let seen = match bad.first() {
+        None => plain(&format!("healthy in all {} probes", all.len())),
+        Some((at, first)) => plain(&format!(
+            "not healthy in {} of {} probes, first {} into the run: {}",
+            bad.len(),
+            all.len(),
+            show_duration(Duration::from_micros(*at)),
+            first.seen
+        )),
+    };
+    let details = bad
+        .iter()
+        .take(MAX_DETAILS)
+        .map(|(at, probed)| Detail {
+            expected: format!("healthy at {}", show_duration(Duration::from_micros(*at))),
+            seen: probed.seen.clone(),
+            source: None,
+        })
+        .collect();
+    Answer { details, ..Answer::new(outcome, seen) }
+}
+
+/// A step passes when it was answered and every expectation held.
+fn judge_step(ran: &StepRan) -> Answer {
+    let mut details: Vec<Detail> = ran
+        .expectations
+        .iter()
+        .filter(|e| !e.held)
+        .map(|e| Detail { expected: e.text.clone(), seen: e.seen.clone(), source: Some(e.source.clone()) })
+        .collect();
+    let outcome = match &ran.failure {
+        Some(failure) if failure.kind.own_side() => Outcome::Error,
+        Some(_) => Outcome::Fail,
+        None if details.is_empty() => Outcome::Pass,
+        None => Outcome::Fail,
+    };
+    if let Some(failure) = &ran.failure {
+        details.insert(
+            0,
+            Detail {
+                expected: "an answer that can be used".to_owned(),
+                seen: failure.message.clone(),
+                source: failure.source.clone(),
+            },
+        );
+    }
+    let took = show_duration(ran.timings.end);
+    let seen = match (details.as_slice(), ran.status) {
+        ([], Some(status)) => plain(&format!("{status} in {took}, {} expectations held", ran.expectations.len())),
+        ([], None) => plain(&format!("done in {took}, {} expectations held", ran.expectations.len())),
+        ([first, ..], _) if ran.failure.is_some() => first.seen.clone(),
+        ([first, rest @ ..], _) => {
+            let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
+            plain(&format!("expected `{}`, saw {}{more}", first.expected, first.seen))
+        }
+    };
+    Answer { details, took: Some(ran.timings.end), ..Answer::new(outcome, seen) }
+}
+
+/// A generator that sends late says nothing about the stack.
+fn judge_generator(load: &super::LoadAccount, limit: Duration) -> Judgement {
+    let Some(figures) = load.delay_figures() else {
+        return Judgement {
+            outcome: Outcome::Inconclusive,
+            seen: "nothing was sent in the judged phase".to_owned(),
+            measured: None,
+        };
+    };
+    let p99 = Duration::from_micros(figures.p99_us);
+    let (outcome, verdict) = if p99 <= limit {
+        (Outcome::Pass, "on time")
+    } else {
+        (Outcome::Inconclusive, "late: the generator is short of CPU, so latencies are partly its own")
+    };
+    Judgement {
+        outcome,
+        seen: format!(
+            "requests were sent {verdict}: delay p99 {}, at most {} allowed, of {} requests",
+            show_duration(p99),
+            show_duration(limit),
+            load.delay.count()
+        ),
+        measured: Some(crate::decision::Measured {
+            n: load.delay.count(),
+            estimate: show_duration(p99),
+            interval: ("–".to_owned(), "–".to_owned()),
+            of_limit: Some(p99.as_secs_f64() / limit.as_secs_f64()).filter(|r| r.is_finite()),
+        }),
+    }
+}

@@ -1,0 +1,14 @@
+//! From events to one decision, by pure functions: no I/O, no clock of its own, same events in, same decision out.
+
+mod evaluate;
+mod judge;
+mod load;
+mod outcome;
+pub mod statistics;
+mod verdict;
+
+pub use evaluate::{Evaluation, Evaluator, LoadAccount, RunInfo, StageReport, StageState};
+pub use judge::{Sample, judge_errors, judge_latency};
+pub use load::{ErrorCount, LatencyFigures, Point, ProbePoint, StepAccount};
+pub use outcome::{Check, Measured, Outcome};
+pub use verdict::{Conservation, Decision, Verdict, decide};

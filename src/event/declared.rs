@@ -1,0 +1,236 @@
+//! Checks as they are declared before anything is sent: each one owes the run an outcome.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::{Percentile, Ratio, show_duration};
+
+/// A part of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Is the stack there, and do its services work at all?
+    Preflight,
+    /// Each scenario once; every expectation decides.
+    Smoke,
+    /// Each agent by its own word, and whether the aggregate agrees.
+    Agents,
+    /// Many virtual users; targets decide.
+    Load,
+}
+
+impl Stage {
+    /// All stages in the order in which they run.
+    pub const ALL: [Self; 4] = [Self::Preflight, Self::Smoke, Self::Agents, Self::Load];
+
+    /// The stage's name on the command line and in files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Preflight => "preflight",
+            Self::Smoke => "smoke",
+            Self::Agents => "agents",
+            Self::Load => "load",
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Whether a check can stop a promotion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gate {
+    /// It can.
+    Mandatory,
+    /// It informs; at worst it raises a concern.
+    Advisory,
+}
+
+/// A place in a file that somebody wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceRef {
+    /// Path as given, relative to the project.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+}
+
+impl fmt::Display for SourceRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// One step of one scenario.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct StepKey {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The step's name, unique in its scenario.
+    pub step: String,
+}
+
+impl fmt::Display for StepKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} / {}", self.scenario, self.step)
+    }
+}
+
+/// When a probe asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Moment {
+    /// Before any load.
+    Before,
+    /// On a clock while load runs.
+    During,
+    /// Once the load is over.
+    After,
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Before => "before load",
+            Self::During => "during load",
+            Self::After => "after load",
+        })
+    }
+}
+
+/// Which of a request's clocks a target reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Clock {
+    /// From the scheduled instant to the last byte of the response: free of coordinated omission.
+    Response,
+    /// From the scheduled instant to the first non-empty piece of a stream.
+    FirstToken,
+}
+
+impl fmt::Display for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Response => "response time",
+            Self::FirstToken => "first token",
+        })
+    }
+}
+
+/// How a target treats an interval that straddles its limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decide {
+    /// The whole 95 % confidence interval must lie on one side of the limit; else inconclusive.
+    #[default]
+    Interval,
+    /// The estimate alone decides.
+    Point,
+}
+
+/// Which requests an error-rate target counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorScope {
+    /// Those of one step.
+    Step(StepKey),
+    /// All requests of the load stage.
+    All,
+}
+
+/// What a check is about, and the rule it is settled by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "about", rename_all = "kebab-case")]
+pub enum Subject {
+    /// A probe's answer at one moment; under load, each of its answers.
+    Probe {
+        /// The probe's name, as in [`crate::event::Probed`].
+        probe: String,
+        /// When it asks.
+        moment: Moment,
+    },
+    /// A step of a scenario, run once.
+    Step(StepKey),
+    /// A percentile of a step's latency under load.
+    Latency {
+        /// The step.
+        step: StepKey,
+        /// The clock that is read.
+        clock: Clock,
+        /// The percentile.
+        percentile: Percentile,
+        /// The longest time that passes.
+        limit: Duration,
+        /// How an interval that straddles the limit is treated.
+        decide: Decide,
+    },
+    /// The share of requests that failed under load.
+    Errors {
+        /// Which requests.
+        scope: ErrorScope,
+        /// The largest share that passes.
+        limit: Ratio,
+        /// How an interval that straddles the limit is treated.
+        decide: Decide,
+    },
+    /// Whether the load generator kept to its own plan.
+    Generator {
+        /// The longest p99 of the delay between the instant a request was due and the instant it was sent.
+        delay: Duration,
+    },
+    /// Excluded by the environment's own safety rules; never asked.
+    NotAllowed {
+        /// The rule that excludes it.
+        rule: String,
+    },
+}
+
+impl Subject {
+    /// What the check demands, in words.
+    #[must_use]
+    pub fn expected(&self) -> String {
+        match self {
+            Self::Probe { moment: Moment::During, .. } => "healthy at every probe during load".to_owned(),
+            Self::Probe { .. } => "healthy".to_owned(),
+            Self::Step(_) => "every expectation holds".to_owned(),
+            Self::Latency { clock, percentile, limit, .. } => {
+                format!("{clock} {percentile} ≤ {}", show_duration(*limit))
+            }
+            Self::Errors { limit, .. } => format!("errors ≤ {limit}"),
+            Self::Generator { delay } => {
+                format!("requests sent on time: delay p99 ≤ {}", show_duration(*delay))
+            }
+            Self::NotAllowed { .. } => "not asked here".to_owned(),
+        }
+    }
+}
+
+/// A check that a run owes an answer to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeclaredCheck {
+    /// Stable over runs, unique in a run: `smoke/learn-with-tutor/login`.
+    pub id: String,
+    /// The stage that answers it.
+    pub stage: Stage,
+    /// For a reader: `login`, `p95 of login`.
+    pub title: String,
+    /// What it is listed under within its stage: a scenario, `agents`, `services`.
+    pub group: String,
+    /// Whether it can stop a promotion.
+    pub gate: Gate,
+    /// What it is about and its rule.
+    pub subject: Subject,
+    /// Where it was asked for.
+    pub source: Option<SourceRef>,
+    /// What to do when it fails.
+    pub remedy: String,
+}

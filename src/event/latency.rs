@@ -1,0 +1,168 @@
+//! A latency histogram that can be stored, merged and asked for percentiles; percentiles are never averaged.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Deserializer, Serializer as _, V2Serializer};
+use serde::{Deserialize, Serialize, de, ser};
+
+/// The longest time that is told apart from longer ones.
+const MAX_US: u64 = 3_600_000_000;
+
+/// Durations in microseconds at three significant digits, up to one hour.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Latency(Histogram<u64>);
+
+impl Default for Latency {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Latency {
+    /// An empty histogram; it grows with the longest value it is given, never with their number.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "1..=3600000000 at 3 digits are bounds that the library accepts")]
+    pub fn new() -> Self {
+        let mut histogram = Histogram::new_with_bounds(1, 1_000_000, 3).expect("fixed bounds are valid");
+        histogram.auto(true);
+        Self(histogram)
+    }
+
+    /// Counts one duration; 0 counts as 1 µs, more than an hour as an hour.
+    pub fn record(&mut self, duration: Duration) {
+        let us = u64::try_from(duration.as_micros()).unwrap_or(MAX_US).clamp(1, MAX_US);
+        // Can't fail: the histogram resizes and the value is bounded above.
+        let _ = self.0.record(us);
+    }
+
+    /// Adds all of another histogram's samples.
+    pub fn merge(&mut self, other: &Self) {
+        // Can't fail: both resize.
+        let _ = self.0.add(&other.0);
+    }
+
+    /// How many durations were counted.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// Whether nothing was counted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Forgets all samples, and keeps the memory.
+    pub fn clear(&mut self) {
+        self.0.reset();
+    }
+
+    /// The value at `rank` (1 is the smallest), or nothing outside of 1 to [`Self::count`].
+    #[must_use]
+    pub fn at_rank(&self, rank: u64) -> Option<Duration> {
+        if rank == 0 || rank > self.count() {
+            return None;
+        }
+        let mut seen = 0;
+        for step in self.0.iter_recorded() {
+            seen += step.count_since_last_iteration();
+            if seen >= rank {
+                // The highest value of the bucket: a latency is never understated.
+                return Some(Duration::from_micros(step.value_iterated_to()));
+            }
+        }
+        None
+    }
+
+    /// The smallest value that at least `quantile` (0 to 1) of the samples do not exceed; nothing when empty.
+    #[must_use]
+    pub fn quantile(&self, quantile: f64) -> Option<Duration> {
+        (!self.is_empty()).then(|| Duration::from_micros(self.0.value_at_quantile(quantile)))
+    }
+
+    /// The largest value; nothing when empty.
+    #[must_use]
+    pub fn max(&self) -> Option<Duration> {
+        (!self.is_empty()).then(|| Duration::from_micros(self.0.max()))
+    }
+}
+
+impl Serialize for Latency {
+    fn serialize<S: ser::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.is_empty() {
+            return serializer.serialize_str("");
+        }
+        let mut bytes = Vec::new();
+        V2Serializer::new()
+            .serialize(&self.0, &mut bytes)
+            .map_err(|e| ser::Error::custom(format!("{e:?}")))?;
+        serializer.serialize_str(&BASE64.encode(bytes))
+    }
+}
+
+impl<'de> Deserialize<'de> for Latency {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Ok(Self::new());
+        }
+        let bytes = BASE64.decode(&text).map_err(de::Error::custom)?;
+        let mut histogram: Histogram<u64> = Deserializer::new()
+            .deserialize(&mut bytes.as_slice())
+            .map_err(|e| de::Error::custom(format!("not a histogram: {e:?}")))?;
+        histogram.auto(true);
+        Ok(Self(histogram))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_and_quantiles_agree_with_a_sorted_list() {
+        let mut latency = Latency::new();
+        for ms in 1..=100 {
+            latency.record(Duration::from_millis(ms));
+        }
+        let near = |a: Option<Duration>, ms: f64| {
+            let a = a.unwrap().as_secs_f64() * 1e3;
+            assert!((a - ms).abs() <= ms / 500.0, "{a} is not {ms}");
+        };
+        near(latency.at_rank(1), 1.0);
+        near(latency.at_rank(95), 95.0);
+        near(latency.quantile(0.95), 95.0);
+        near(latency.max(), 100.0);
+        assert_eq!(latency.at_rank(0), None);
+        assert_eq!(latency.at_rank(101), None);
+        assert_eq!(Latency::new().quantile(0.5), None);
+    }
+
+    #[test]
+    fn stored_and_merged_it_is_the_same() {
+        let (mut a, mut b, mut both) = (Latency::new(), Latency::new(), Latency::new());
+        for us in (1..5000).map(|n| n * 37) {
+            if us % 2 == 0 { a.record(Duration::from_micros(us)) } else { b.record(Duration::from_micros(us)) }
+            both.record(Duration::from_micros(us));
+        }
+        let stored = serde_json::to_string(&b).unwrap();
+        a.merge(&serde_json::from_str(&stored).unwrap());
+        for q in [0.01, 0.5, 0.9, 0.99, 1.0] {
+            assert_eq!(a.quantile(q), both.quantile(q));
+        }
+        assert!(serde_json::from_str::<Latency>("\"bm90IG9uZQ\"").is_err());
+    }
+
+    #[test]
+    fn extremes_are_kept_within_bounds() {
+        let mut latency = Latency::new();
+        latency.record(Duration::ZERO);
+        latency.record(Duration::from_secs(1_000_000));
+        assert_eq!(latency.count(), 2);
+        assert!(latency.max().unwrap() >= Duration::from_secs(3599));
+    }
+}

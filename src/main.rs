@@ -1,0 +1,2 @@
+//! The `gates` program.
+fn main() {}
