@@ -182,6 +182,15 @@ pub enum Subject {
         /// How an interval that straddles the limit is treated.
         decide: Decide,
     },
+    /// The share of agents that were healthy, each by its own word, in every answer they gave.
+    AgentHealth {
+        /// The agents' probes; without any, the check fails.
+        probes: Vec<String>,
+        /// When each must have been asked.
+        moments: Vec<Moment>,
+        /// The smallest share that passes.
+        at_least: Ratio,
+    },
     /// Whether the load generator kept to its own plan.
     Generator {
         /// The longest p99 of the delay between the instant a request was due and the instant it was sent.
@@ -206,6 +215,10 @@ impl Subject {
                 format!("{clock} {percentile} ≤ {}", show_duration(*limit))
             }
             Self::Errors { limit, .. } => format!("errors ≤ {limit}"),
+            Self::AgentHealth { at_least, moments, .. } => {
+                let moments: Vec<_> = moments.iter().map(ToString::to_string).collect();
+                format!("at least {at_least} of the agents healthy {}", moments.join(", "))
+            }
             Self::Generator { delay } => {
                 format!("requests sent on time: delay p99 ≤ {}", show_duration(*delay))
             }

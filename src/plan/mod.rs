@@ -1,8 +1,193 @@
 //! What people write, loaded: gates.toml and scenarios as typed values; after this module nobody sees a raw string.
 
+mod checks;
+mod data;
+mod environment;
 pub mod expectation;
+mod names;
 mod node;
+mod project;
 mod reader;
+mod scenario;
+mod scenario_file;
 mod source;
+mod targets;
 mod template;
-pub use source::{Finding, SourceFile};
+mod vars;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use crate::event::{Redactor, SourceRef, Stage};
+use crate::units::Ratio;
+
+pub use checks::{AGGREGATE, REACHABLE, agent_probe, service_probe};
+pub use data::{Data, Pick, Row};
+pub use environment::{Agent, Aggregate, Ask, Environment, LoadProfile, Permission, Safety, Service, Setting};
+pub use project::{Project, Protected, Settings, StackKind};
+pub use scenario::{Action, Body, JsonPart, Request, Retry, Scenario, Step};
+pub use scenario_file::read_scenario;
+pub use source::{Finding, Located, SourceFile};
+pub use targets::{ErrorTarget, LatencyTarget, Targets};
+pub use template::{Template, Variable};
+pub use vars::Vars;
+
+/// Everything that a run needs to know, checked.
+#[derive(Debug)]
+pub struct Plan {
+    /// The project's name.
+    pub project: String,
+    /// Where reports go.
+    pub reports: PathBuf,
+    /// Targets for all steps.
+    pub targets: Targets,
+    /// The share of agents that must be healthy, and where that is demanded.
+    pub agents: Option<(Ratio, SourceRef)>,
+    /// Where it runs.
+    pub environment: Environment,
+    /// What is done there.
+    pub scenarios: Vec<Scenario>,
+    /// Knows the secrets of the environment.
+    pub redactor: Redactor,
+}
+
+impl Plan {
+    /// Loads the plan for one environment.
+    ///
+    /// # Errors
+    /// Everything that is wrong with gates.toml and the scenarios.
+    pub fn load(project: &Project, environment: &str, vars: &Vars, protected: Protected) -> Result<Self, Vec<Finding>> {
+        let settings = project.settings(environment, vars, protected)?;
+        let names = variable_names(&settings.environment);
+        let (scenarios, mut findings) = read_scenarios(project, &settings, vars, &names);
+        findings.extend(check_scenarios(project, &settings, &scenarios));
+        if !findings.is_empty() {
+            return Err(findings);
+        }
+        let redactor = redactor(&settings.environment, vars);
+        Ok(Self {
+            project: settings.project,
+            reports: settings.reports,
+            targets: settings.targets,
+            agents: settings.agents,
+            environment: settings.environment,
+            scenarios,
+            redactor,
+        })
+    }
+
+    /// Scenarios that a stage may run here.
+    pub fn scenarios_for(&self, stage: Stage) -> impl Iterator<Item = &Scenario> {
+        self.scenarios.iter().filter(move |s| s.used_by(stage) && self.refusal(s).is_none())
+    }
+}
+
+/// The names that scenarios can use without capturing them.
+fn variable_names(environment: &Environment) -> BTreeSet<String> {
+    environment.variables.keys().cloned().chain(std::iter::once("url".to_owned())).collect()
+}
+
+fn read_scenarios(
+    project: &Project,
+    settings: &Settings,
+    vars: &Vars,
+    names: &BTreeSet<String>,
+) -> (Vec<Scenario>, Vec<Finding>) {
+    let (mut scenarios, mut findings) = (Vec::new(), Vec::new());
+    for pattern in &settings.scenarios {
+        let at = |message: String| Finding::at(&project.source, pattern.span.clone(), message);
+        let full = project.folder().join(&pattern.value);
+        let paths = match glob::glob(&full.to_string_lossy()) {
+            Ok(paths) => paths.filter_map(Result::ok).collect::<Vec<_>>(),
+            Err(error) => {
+                findings.push(at(format!("this is not a pattern of files: {error}")));
+                continue;
+            }
+        };
+        if paths.is_empty() {
+            findings.push(at(format!("no file matches `{}`", pattern.value)).help("the pattern is relative to gates.toml"));
+        }
+        for path in paths {
+            match SourceFile::read(&path).map_err(|f| vec![f]).and_then(|s| read_scenario(&s, vars, names)) {
+                Ok(scenario) => scenarios.push(scenario),
+                Err(found) => findings.extend(found),
+            }
+        }
+    }
+    (scenarios, findings)
+}
+
+/// What can only be seen when all scenarios are read.
+fn check_scenarios(project: &Project, settings: &Settings, scenarios: &[Scenario]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (n, scenario) in scenarios.iter().enumerate() {
+        if let Some(other) = scenarios[..n].iter().find(|s| s.name == scenario.name) {
+            findings.push(Finding::about_file(
+                &scenario.source.name,
+                format!("is called `{}`, as is {}", scenario.name, other.source.name),
+                "give each scenario a name of its own",
+            ));
+        }
+        if let Some(data) = &scenario.data
+            && data.pick() == Pick::Unique
+            && scenario.used_by(Stage::Load)
+        {
+            let share = users_of(scenarios, scenario, settings.environment.load.users);
+            if share > data.len() {
+                findings.push(Finding::about_file(
+                    &scenario.source.name,
+                    format!("gives each of {share} users a row of its own, but has {} rows", data.len()),
+                    "add rows, lower `users`, or use `pick: sequential`",
+                ));
+            }
+        }
+    }
+    let under_load = scenarios.iter().filter(|s| s.used_by(Stage::Load)).count();
+    let users = usize::try_from(settings.environment.load.users).unwrap_or(usize::MAX);
+    if settings.environment.stages.contains(&Stage::Load) && users < under_load {
+        findings.push(Finding::about_file(
+            &project.source.name,
+            format!("lets {users} users run {under_load} scenarios, so some would never run under load"),
+            "raise `users` in [load], or take the tag `load` from some scenarios",
+        ));
+    }
+    findings
+}
+
+/// Most users that a scenario can get of all, by its weight.
+fn users_of(scenarios: &[Scenario], one: &Scenario, users: u32) -> usize {
+    let total: u32 = scenarios.iter().filter(|s| s.used_by(Stage::Load)).map(|s| s.weight).sum();
+    let share = (u64::from(users) * u64::from(one.weight)).div_ceil(u64::from(total.max(1)));
+    // Users arrive scenario by scenario, so a share can be exceeded by a round of the weights.
+    usize::try_from(share + u64::from(one.weight)).unwrap_or(usize::MAX).min(usize::try_from(users).unwrap_or(usize::MAX))
+}
+
+/// Collects secrets: what is marked so, what is called so, and passwords inside of addresses.
+fn redactor(environment: &Environment, vars: &Vars) -> Redactor {
+    const NAMES: [&str; 7] = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "PRIVATE_KEY", "CREDENTIAL"];
+    let mut redactor = Redactor::default();
+    for setting in environment.variables.values().filter(|s| s.secret) {
+        redactor.add(&setting.value);
+    }
+    for name in vars.names() {
+        let Some(value) = vars.get(name) else { continue };
+        if NAMES.iter().any(|n| name.to_uppercase().contains(n)) && value.len() >= 8 {
+            redactor.add(value);
+        }
+        if let Some(password) = url::Url::parse(value).ok().as_ref().and_then(url::Url::password) {
+            redactor.add(password);
+        }
+    }
+    let addresses = environment.services.iter().map(|s| match &s.ask {
+        Ask::Http { url, .. } | Ask::Postgres { url } | Ask::Redis { url } => url,
+    });
+    for address in addresses.chain([&environment.url]) {
+        if let Some(password) = url::Url::parse(address).ok().as_ref().and_then(url::Url::password) {
+            redactor.add(password);
+        }
+    }
+    redactor
+}
+
+#[cfg(test)]
+mod tests;

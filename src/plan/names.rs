@@ -16,6 +16,14 @@ pub(super) fn check_names(scenario: &Scenario, names: &BTreeSet<String>, finding
     for step in scenario.all_steps() {
         later.extend(step.capture.iter().map(|c| c.name.clone()));
     }
+    for (name, template) in &scenario.variables {
+        for variable in template.variables() {
+            if let Some(finding) = check(scenario, template, variable, &known, &later) {
+                findings.borrow_mut().push(finding);
+            }
+        }
+        known.insert(name.clone());
+    }
     for step in scenario.all_steps() {
         for template in templates(step) {
             for variable in template.variables() {

@@ -25,6 +25,8 @@ pub struct Scenario {
     pub weight: u32,
     /// Its rows of test data.
     pub data: Option<Arc<Data>>,
+    /// Variables of its own, filled in once per journey, in order.
+    pub variables: Vec<(String, Template)>,
     /// What is done, in order.
     pub steps: Vec<Step>,
     /// What is done at the end, also after a failure.

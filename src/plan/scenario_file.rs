@@ -57,6 +57,7 @@ fn read(source: &SourceFile, node: &Node, findings: &RefCell<Findings>, vars: &V
     let weight = group.number("weight", 1..=1000).unwrap_or(1);
     let data = group.group("data", "`data`").and_then(read_data).map(Arc::new);
     let mut reader = StepReader { source, vars, seen: BTreeSet::new() };
+    let variables = reader.variables(&mut group);
     let steps = reader.list(&mut group, "steps");
     let teardown = reader.list(&mut group, "teardown");
     if steps.is_empty() && findings.borrow().is_empty() {
@@ -69,6 +70,7 @@ fn read(source: &SourceFile, node: &Node, findings: &RefCell<Findings>, vars: &V
         tags,
         weight,
         data,
+        variables,
         steps,
         teardown,
     })
@@ -129,6 +131,18 @@ impl StepReader<'_> {
                 Vec::new()
             }
         }
+    }
+
+    fn variables(&self, scenario: &mut Group<'_>) -> Vec<(String, Template)> {
+        let Some(variables) = scenario.group("variables", "`variables`") else { return Vec::new() };
+        variables
+            .all()
+            .iter()
+            .filter_map(|(key, node)| {
+                let text = variables.as_text(node, &key.value)?;
+                Some((key.value.clone(), self.template(&variables, &text)?))
+            })
+            .collect()
     }
 
     fn step(&mut self, mut group: Group<'_>) -> Option<Step> {

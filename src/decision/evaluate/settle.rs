@@ -9,7 +9,7 @@ use crate::decision::{Check, Outcome};
 use crate::event::{
     Clock, DeclaredCheck, ErrorScope, Moment, ProbeState, Probed, Redacted, Redactor, StepKey, StepRan, Subject,
 };
-use crate::units::show_duration;
+use crate::units::{Ratio, show_duration, show_percent};
 
 /// More than this many lines about one check hide rather than show.
 const MAX_DETAILS: usize = 5;
@@ -46,6 +46,9 @@ impl Evaluator {
             }
             Subject::Step(step) => self.settle_step(declared, step),
             Subject::Probe { probe, moment } => self.settle_probe(declared, probe, *moment),
+            Subject::AgentHealth { probes, moments, at_least } => {
+                self.settle_agent_health(declared, probes, moments, *at_least)
+            }
             Subject::Latency { step, clock, percentile, limit, decide } => self.settle_load(declared, |load| {
                 let account = load.steps.iter().find(|a| a.step == *step);
                 let sample = account.map_or_else(Sample::default, |account| Sample {
@@ -119,6 +122,46 @@ impl Evaluator {
             },
             (Moment::During, all) => judge_probes(all),
         }
+    }
+
+    /// An agent counts as healthy when it was so in every answer. One that was not asked at some moment
+    /// leaves the share open, unless too many others are known to be unhealthy.
+    fn settle_agent_health(&self, declared: &DeclaredCheck, probes: &[String], moments: &[Moment], at_least: Ratio) -> Answer {
+        if probes.is_empty() {
+            return Answer::new(Outcome::Fail, plain("no samples: no agent is named for this environment"));
+        }
+        let (mut healthy, mut unhealthy, mut unknown) = (0_usize, Vec::new(), Vec::new());
+        for probe in probes {
+            let answers: Vec<&[(u64, Probed)]> = moments
+                .iter()
+                .map(|m| self.probes.get(&(probe.clone(), *m)).map_or(&[][..], Vec::as_slice))
+                .collect();
+            let states = || answers.iter().flat_map(|a| a.iter()).map(|(_, p)| p.state);
+            let name = probe.trim_start_matches("agent/");
+            if states().any(|s| matches!(s, ProbeState::NotFunctional | ProbeState::Unreachable)) {
+                unhealthy.push(name);
+            } else if answers.iter().any(|a| a.is_empty()) || states().any(|s| s == ProbeState::NotAsked) {
+                unknown.push(name);
+            } else {
+                healthy += 1;
+            }
+        }
+        if unknown.len() == probes.len() {
+            return self.not_run(declared);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a handful of agents")]
+        let share = |n: usize| n as f64 / probes.len() as f64;
+        let total = probes.len();
+        let (outcome, seen) = if share(healthy) >= at_least.get() {
+            (Outcome::Pass, format!("{healthy} of {total} agents healthy in every answer ({})", show_percent(share(healthy))))
+        } else if share(healthy + unknown.len()) < at_least.get() {
+            let names = unhealthy.join(", ");
+            (Outcome::Fail, format!("{healthy} of {total} agents healthy in every answer, not healthy: {names}"))
+        } else {
+            let names = unknown.join(", ");
+            (Outcome::Inconclusive, format!("{healthy} of {total} agents healthy, not asked at every moment: {names}"))
+        };
+        Answer::new(outcome, plain(&seen))
     }
 
     fn load_complete(&self) -> bool {

@@ -35,6 +35,9 @@ impl Expectation {
     /// A [`Finding`] at the word that could not be read.
     pub fn parse(source: &SourceFile, text: &Located<String>) -> Result<Self, Finding> {
         let compile = || {
+            if text.value.contains("${") {
+                return mistake("${", "variables are not filled into expectations", "write the value itself");
+            }
             let (query, rest) = split_query(&text.value)?;
             let predicate = parse_predicate(rest, query.is_time())?;
             Ok((query, predicate))

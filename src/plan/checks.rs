@@ -1,0 +1,259 @@
+//! Declares every check that a plan owes an answer to, before anything is sent.
+
+use super::Plan;
+use super::environment::Permission;
+use super::scenario::{Scenario, Step};
+use super::targets::Targets;
+use crate::event::{Clock, DeclaredCheck, ErrorScope, Gate, Moment, Stage, StepKey, Subject};
+
+impl Plan {
+    /// Every check of this plan, in the order in which stages answer them.
+    #[must_use]
+    pub fn declare(&self) -> Vec<DeclaredCheck> {
+        let mut checks = self.preflight();
+        checks.extend(self.smoke());
+        checks.extend(self.agents());
+        checks.extend(self.under_load());
+        checks
+    }
+
+    fn preflight(&self) -> Vec<DeclaredCheck> {
+        let environment = &self.environment;
+        let reachable = DeclaredCheck {
+            id: "preflight/reachable".to_owned(),
+            stage: Stage::Preflight,
+            title: "the stack answers".to_owned(),
+            group: "reachable".to_owned(),
+            gate: Gate::Mandatory,
+            subject: Subject::Probe { probe: REACHABLE.to_owned(), moment: Moment::Before },
+            source: Some(environment.place.clone()),
+            remedy: format!(
+                "Check the address of `{}` in gates.toml, that the stack is up, and that this machine may reach it.",
+                environment.name
+            ),
+        };
+        let services = environment.services.iter().map(|service| DeclaredCheck {
+            id: format!("preflight/{}", service.name),
+            stage: Stage::Preflight,
+            title: service.name.clone(),
+            group: "services".to_owned(),
+            gate: service.gate,
+            subject: Subject::Probe { probe: service_probe(&service.name), moment: Moment::Before },
+            source: Some(service.place.clone()),
+            remedy: service.remedy.clone(),
+        });
+        std::iter::once(reachable).chain(services).collect()
+    }
+
+    fn smoke(&self) -> Vec<DeclaredCheck> {
+        let mut checks = Vec::new();
+        for scenario in self.scenarios.iter().filter(|s| s.used_by(Stage::Smoke)) {
+            let refusal = self.refusal(scenario);
+            for step in scenario.all_steps() {
+                let subject = match &refusal {
+                    Some(rule) => Subject::NotAllowed { rule: rule.clone() },
+                    None => Subject::Step(scenario.key(step)),
+                };
+                checks.push(DeclaredCheck {
+                    id: format!("smoke/{}/{}", scenario.name, step.name),
+                    stage: Stage::Smoke,
+                    title: step.name.to_string(),
+                    group: scenario.name.to_string(),
+                    gate: Gate::Mandatory,
+                    subject,
+                    source: Some(step.place.clone()),
+                    remedy: format!(
+                        "Repeat the request shown here by hand; if the answer is right, the expectation at {} is not.",
+                        step.place
+                    ),
+                });
+            }
+        }
+        checks
+    }
+
+    /// By which rule a scenario may not run here; nothing if it may.
+    #[must_use]
+    pub fn refusal(&self, scenario: &Scenario) -> Option<String> {
+        let step = scenario.first_write()?;
+        let what = format!("writes, and step `{}` of `{}` writes", step.name, scenario.name);
+        self.environment.safety.writes.refusal(&what, &self.environment.name)
+    }
+
+    /// Each agent by itself is mandatory, unless gates.toml asks for less than all of them.
+    fn agent_gate(&self) -> Gate {
+        match &self.agents {
+            Some((at_least, _)) if at_least.get() < 1.0 => Gate::Advisory,
+            _ => Gate::Mandatory,
+        }
+    }
+
+    fn agents(&self) -> Vec<DeclaredCheck> {
+        let mut checks: Vec<_> = self
+            .environment
+            .agents
+            .iter()
+            .map(|agent| DeclaredCheck {
+                id: format!("agents/{}", agent.name),
+                stage: Stage::Agents,
+                title: agent.name.clone(),
+                group: "agents".to_owned(),
+                gate: self.agent_gate(),
+                subject: Subject::Probe { probe: agent_probe(&agent.name), moment: Moment::Before },
+                source: Some(agent.place.clone()),
+                remedy: agent.remedy.clone(),
+            })
+            .collect();
+        if let Some((at_least, place)) = &self.agents {
+            let mut moments = vec![Moment::Before];
+            if self.environment.stages.contains(&Stage::Load) && self.environment.safety.load == Permission::Allowed {
+                moments.extend([Moment::During, Moment::After]);
+            }
+            checks.push(DeclaredCheck {
+                id: "agents/health".to_owned(),
+                stage: Stage::Agents,
+                title: "agent health over the whole run".to_owned(),
+                group: "agents".to_owned(),
+                gate: Gate::Mandatory,
+                subject: Subject::AgentHealth {
+                    probes: self.environment.agents.iter().map(|a| agent_probe(&a.name)).collect(),
+                    moments,
+                    at_least: *at_least,
+                },
+                source: Some(place.clone()),
+                remedy: "Look at the agents that are named here, one by one.".to_owned(),
+            });
+        }
+        if let Some(aggregate) = &self.environment.aggregate {
+            checks.push(DeclaredCheck {
+                id: "agents/aggregate".to_owned(),
+                stage: Stage::Agents,
+                title: "the aggregate agrees with the agents".to_owned(),
+                group: "agents".to_owned(),
+                gate: Gate::Mandatory,
+                subject: Subject::Probe { probe: AGGREGATE.to_owned(), moment: Moment::Before },
+                source: Some(aggregate.place.clone()),
+                remedy: "Trust each agent's own word; mend the aggregate, for others rely on it.".to_owned(),
+            });
+        }
+        checks
+    }
+
+    fn under_load(&self) -> Vec<DeclaredCheck> {
+        let mut checks = Vec::new();
+        let forbidden = self.environment.safety.load.refusal("load", &self.environment.name);
+        for scenario in self.scenarios.iter().filter(|s| s.used_by(Stage::Load)) {
+            let refusal = forbidden.clone().or_else(|| self.refusal(scenario));
+            for step in scenario.all_steps() {
+                let targets = self.targets.for_step(&step.targets, step.action.is_stream());
+                checks.extend(step_targets(scenario, step, &targets, refusal.as_deref()));
+            }
+        }
+        let subject = |subject: Subject| match &forbidden {
+            Some(rule) => Subject::NotAllowed { rule: rule.clone() },
+            None => subject,
+        };
+        if let Some(errors) = &self.targets.errors {
+            checks.push(DeclaredCheck {
+                id: "load/errors".to_owned(),
+                stage: Stage::Load,
+                title: "error rate of all requests".to_owned(),
+                group: "all steps".to_owned(),
+                gate: Gate::Mandatory,
+                subject: subject(Subject::Errors {
+                    scope: ErrorScope::All,
+                    limit: errors.limit,
+                    decide: self.targets.decide.unwrap_or_default(),
+                }),
+                source: Some(errors.place.clone()),
+                remedy: "Look at the steps below with the most errors, and at their first failures.".to_owned(),
+            });
+        }
+        checks.push(DeclaredCheck {
+            id: "load/generator".to_owned(),
+            stage: Stage::Load,
+            title: "the generator kept to its schedule".to_owned(),
+            group: "generator".to_owned(),
+            gate: Gate::Mandatory,
+            subject: subject(Subject::Generator { delay: self.environment.load.max_delay }),
+            source: None,
+            remedy: "Give the machine that runs `gates` more CPU, or lower `users`.".to_owned(),
+        });
+        for moment in [Moment::During, Moment::After] {
+            let word = if moment == Moment::During { "during" } else { "after" };
+            let services = self.environment.services.iter().map(|s| (service_probe(&s.name), &s.name, &s.place, &s.remedy, s.gate));
+            let agents = self.environment.agents.iter().map(|a| (agent_probe(&a.name), &a.name, &a.place, &a.remedy, self.agent_gate()));
+            for (probe, name, place, remedy, gate) in services.chain(agents) {
+                checks.push(DeclaredCheck {
+                    id: format!("load/{word}/{name}"),
+                    stage: Stage::Load,
+                    title: format!("{name} {moment}"),
+                    group: format!("{word} load"),
+                    gate,
+                    subject: subject(Subject::Probe { probe, moment }),
+                    source: Some(place.clone()),
+                    remedy: remedy.clone(),
+                });
+            }
+        }
+        checks
+    }
+}
+
+/// Name of the probe that asks whether the stack answers at all.
+pub const REACHABLE: &str = "reachable";
+/// Name of the probe that compares the aggregate with the agents.
+pub const AGGREGATE: &str = "aggregate";
+
+/// Name of a service's probe.
+#[must_use]
+pub fn service_probe(name: &str) -> String {
+    format!("service/{name}")
+}
+
+/// Name of an agent's probe.
+#[must_use]
+pub fn agent_probe(name: &str) -> String {
+    format!("agent/{name}")
+}
+
+fn step_targets(scenario: &Scenario, step: &Step, targets: &Targets, refusal: Option<&str>) -> Vec<DeclaredCheck> {
+    let key: StepKey = scenario.key(step);
+    let decide = targets.decide.unwrap_or_default();
+    let check = |what: &str, subject: Subject, source, remedy: &str| DeclaredCheck {
+        id: format!("load/{}/{}/{what}", scenario.name, step.name),
+        stage: Stage::Load,
+        title: format!("{what} of {}", step.name),
+        group: scenario.name.to_string(),
+        gate: Gate::Mandatory,
+        subject: match refusal {
+            Some(rule) => Subject::NotAllowed { rule: rule.to_owned() },
+            None => subject,
+        },
+        source: Some(source),
+        remedy: remedy.to_owned(),
+    };
+    let mut checks: Vec<_> = targets
+        .latency
+        .iter()
+        .map(|target| {
+            let what = match target.clock {
+                Clock::Response => target.percentile.to_string(),
+                Clock::FirstToken => format!("first_token.{}", target.percentile),
+            };
+            let subject = Subject::Latency {
+                step: key.clone(),
+                clock: target.clock,
+                percentile: target.percentile,
+                limit: target.limit,
+                decide,
+            };
+            check(&what, subject, target.place.clone(), "See its latency over time beside the services, then profile this endpoint at this load.")
+        })
+        .collect();
+    if let Some(errors) = &targets.errors {
+        let subject = Subject::Errors { scope: ErrorScope::Step(key), limit: errors.limit, decide };
+        checks.push(check("errors", subject, errors.place.clone(), "See its first failures in full, then the stack's log at those times."));
+    }
+    checks
+}

@@ -1,0 +1,183 @@
+//! An environment: where the stack is, what may be done to it, and whom to ask how it is.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::expectation::Expectation;
+use crate::event::{Gate, SourceRef, Stage};
+
+/// A place where the stack is deployed.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// Its name in gates.toml.
+    pub name: String,
+    /// Base URL, without a slash at the end.
+    pub url: String,
+    /// Where it stands in gates.toml.
+    pub place: SourceRef,
+    /// The stages that make up a whole run here.
+    pub stages: Vec<Stage>,
+    /// What may be done to it.
+    pub safety: Safety,
+    /// Systems that preflight asks.
+    pub services: Vec<Service>,
+    /// Agents, each asked by itself.
+    pub agents: Vec<Agent>,
+    /// The answer in which one system speaks for the agents.
+    pub aggregate: Option<Aggregate>,
+    /// Variables for scenarios.
+    pub variables: BTreeMap<String, Setting>,
+    /// Further certificate authorities to trust, as a PEM file.
+    pub ca_file: Option<PathBuf>,
+    /// The load that is offered.
+    pub load: LoadProfile,
+}
+
+/// A variable for scenarios.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// Its value.
+    pub value: String,
+    /// Whether it must never be shown.
+    pub secret: bool,
+}
+
+/// What may be done to an environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Safety {
+    /// Steps that change state.
+    pub writes: Permission,
+    /// A load stage.
+    pub load: Permission,
+    /// Most virtual users at a time.
+    pub max_users: Option<u32>,
+    /// Most requests per second, all users together.
+    pub max_rps: Option<u32>,
+}
+
+/// Whether something may be done, and by which rule not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// It may.
+    Allowed,
+    /// gates.toml does not allow it.
+    NotGranted,
+    /// The environment is protected, and the run did not name it.
+    Protected,
+}
+
+impl Permission {
+    /// Why something may not be done; nothing if it may.
+    #[must_use]
+    pub fn refusal(self, what: &str, environment: &str) -> Option<String> {
+        match self {
+            Self::Allowed => None,
+            Self::NotGranted => Some(format!("`{environment}` does not allow {what} (gates.toml)")),
+            Self::Protected => Some(format!(
+                "`{environment}` is protected: {what} needs `--allow-protected {environment}`"
+            )),
+        }
+    }
+}
+
+/// A system that preflight asks.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Its name.
+    pub name: String,
+    /// How it is asked.
+    pub ask: Ask,
+    /// Whether it can stop a promotion.
+    pub gate: Gate,
+    /// Longest time for an answer.
+    pub timeout: Duration,
+    /// What to do when it is not healthy.
+    pub remedy: String,
+    /// Where it stands in gates.toml.
+    pub place: SourceRef,
+}
+
+/// How a system is asked whether it works.
+#[derive(Debug, Clone)]
+pub enum Ask {
+    /// One GET; every expectation must hold.
+    Http {
+        /// The address.
+        url: String,
+        /// What must hold.
+        expect: Vec<Expectation>,
+    },
+    /// Connect as the application's user and run a query.
+    Postgres {
+        /// `postgresql://user:password@host:port/database`.
+        url: String,
+    },
+    /// Authenticate and `PING`.
+    Redis {
+        /// `redis://:password@host:port/0`.
+        url: String,
+    },
+}
+
+/// An agent, asked by itself.
+#[derive(Debug, Clone)]
+pub struct Agent {
+    /// Its name, as the aggregate calls it.
+    pub name: String,
+    /// Address of its own health answer.
+    pub url: String,
+    /// What must hold of it.
+    pub expect: Vec<Expectation>,
+    /// Oldest `timestamp` that still counts as an answer of now.
+    pub fresh: Option<Duration>,
+    /// Longest time for an answer.
+    pub timeout: Duration,
+    /// What to do when it is not healthy.
+    pub remedy: String,
+    /// Where it stands in gates.toml.
+    pub place: SourceRef,
+}
+
+/// The answer in which one system speaks for the agents: `{agent_health: {NAME: {healthy: bool}}}`.
+#[derive(Debug, Clone)]
+pub struct Aggregate {
+    /// Its address.
+    pub url: String,
+    /// The agents it speaks for.
+    pub agents: Vec<String>,
+    /// Longest time for an answer.
+    pub timeout: Duration,
+    /// Where it stands in gates.toml.
+    pub place: SourceRef,
+}
+
+/// The load that is offered: users arrive during the warm-up, then are held.
+#[derive(Debug, Clone)]
+pub struct LoadProfile {
+    /// Virtual users at the same time.
+    pub users: u32,
+    /// Time in which the users arrive; measured, not judged.
+    pub warm_up: Duration,
+    /// Time that is judged.
+    pub hold: Duration,
+    /// Time that requests under way may take once the load is over.
+    pub grace: Duration,
+    /// Pause between two rounds of probes while load runs.
+    pub probe_every: Duration,
+    /// Longest p99 of the delay between due and sent before the generator distrusts itself.
+    pub max_delay: Duration,
+}
+
+impl Default for LoadProfile {
+    fn default() -> Self {
+        Self {
+            users: 20,
+            warm_up: Duration::from_secs(5),
+            hold: Duration::from_secs(30),
+            grace: Duration::from_secs(15),
+            probe_every: Duration::from_secs(1),
+            max_delay: Duration::from_millis(50),
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Plans as people write them: the project's own one loads, and what is wrong with others is told.
+
+use std::path::Path;
+
+use super::*;
+
+fn vars() -> Vars {
+    let mut vars = Vars::default();
+    for name in ["LEARNER_PASSWORD", "PRODUCTION_URL", "GATES_DEMO_URL", "DATABASE_URL", "REDIS_URL"] {
+        vars.set(name, "https://user:pass-of-word@host.test");
+    }
+    vars.set("DATABASE_URL", "postgresql+asyncpg://app:db-secret@db:5432/app");
+    vars.set("REDIS_URL", "redis://:redis-secret@cache:6379/0");
+    for agent in ["ORCHESTRATOR", "COURSE_PLANNER", "CONTENT_CREATOR", "QUALITY_ASSURANCE"] {
+        vars.set(format!("GATES_DEMO_{agent}_URL"), "http://127.0.0.1:1");
+    }
+    vars
+}
+
+fn show(result: Result<Plan, Vec<Finding>>) -> Plan {
+    result.unwrap_or_else(|findings| {
+        panic!("{}", findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    })
+}
+
+#[test]
+fn the_projects_own_plan_loads_for_every_environment() {
+    let project = Project::open(Path::new("gates.toml")).unwrap();
+    for name in ["demo", "staging", "production"] {
+        let plan = show(Plan::load(&project, name, &vars(), Protected::Respect));
+        let mut ids: Vec<_> = plan.declare().into_iter().map(|c| c.id).collect();
+        let all = ids.len();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), all, "ids are unique");
+    }
+}
+
+#[test]
+fn a_protected_environment_is_only_looked_at() {
+    let project = Project::open(Path::new("gates.toml")).unwrap();
+    let plan = show(Plan::load(&project, "production", &vars(), Protected::Respect));
+    let writes = plan.declare().into_iter().find(|c| c.id == "smoke/account/register").unwrap();
+    let crate::event::Subject::NotAllowed { rule } = writes.subject else { panic!("{writes:?}") };
+    assert!(rule.contains("--allow-protected production"), "{rule}");
+    let plan = show(Plan::load(&project, "production", &vars(), Protected::Allow));
+    assert!(!plan.declare().iter().any(|c| matches!(c.subject, crate::event::Subject::NotAllowed { .. })));
+}
+
+#[test]
+fn secrets_of_an_environment_are_known() {
+    let project = Project::open(Path::new("gates.toml")).unwrap();
+    let plan = show(Plan::load(&project, "staging", &vars(), Protected::Respect));
+    let shown = plan.redactor.text("db-secret redis-secret https://user:pass-of-word@host.test");
+    assert_eq!(shown.as_str(), "‹redacted› ‹redacted› ‹redacted›");
+}
+
+fn toml_findings(text: &str) -> String {
+    let source = SourceFile::new("gates.toml", text);
+    let project = match Project::parse(source, Path::new("")) {
+        Ok(project) => project,
+        Err(finding) => return finding.render(false),
+    };
+    match project.settings("staging", &vars(), Protected::Respect) {
+        Ok(_) => "accepted".to_owned(),
+        Err(findings) => findings.iter().map(|f| f.render(false)).collect::<Vec<_>>().join("\n\n"),
+    }
+}
+
+const HEAD: &str = "gates = 1\nproject = { name = \"p\" }\n";
+
+#[test]
+fn mistakes_in_gates_toml_are_told() {
+    let environment = |rest: &str| format!("{HEAD}[environments.staging]\nurl = \"http://localhost\"\n{rest}");
+    let cases = [
+        String::new(),
+        "gates = 2\n[project]\nname = \"p\"\n[environments.staging]\nurl = \"http://h\"\n".to_owned(),
+        format!("{HEAD}[environments.stagin]\nurl = \"http://h\"\n"),
+        format!("{HEAD}[environments.staging]\n"),
+        format!("{HEAD}[environments.staging]\nurl = \"localhost:80\"\n"),
+        format!("{HEAD}[environments.staging]\nurl = \"ftp://localhost\"\n"),
+        format!("{HEAD}[environments.staging]\nurl = \"${{env.NOWHERE}}\"\n"),
+        format!("{HEAD}[environments.staging]\nurl = \"http://${{where}}\"\n"),
+        format!("{HEAD}target = {{ p95 = \"2s\" }}\n[environments.staging]\nurl = \"http://h\"\n"),
+        format!("{HEAD}targets = {{ p95 = \"2\", p101 = \"1s\", errors = \"200%\", p99 = \"0s\", decide = \"maybe\" }}\n[environments.staging]\nurl = \"http://h\"\n"),
+        format!("{HEAD}load = {{ users = 0, hold = \"0s\", ramp = \"1s\" }}\n[environments.staging]\nurl = \"http://h\"\n"),
+        environment("stages = [\"smoke\", \"laod\"]\n"),
+        environment("writes = \"yes\"\nmax_users = 5\n"),
+        environment("[[environments.staging.services]]\nurl = \"http://h\"\n"),
+        environment("[[environments.staging.services]]\nname = \"a\"\nprobe = \"mysql\"\nurl = \"http://h\"\n"),
+        environment("[[environments.staging.services]]\nname = \"a\"\nurl = \"http://h\"\nexpect = []\n"),
+        environment("[[environments.staging.services]]\nname = \"a\"\nurl = \"http://h\"\nexpect = [\"status = 200\"]\ngate = \"optional\"\n"),
+        environment("[[environments.staging.agents]]\nname = \"a\"\nurl = \"http://h\"\n[[environments.staging.agents]]\nname = \"a\"\nurl = \"http://h\"\n"),
+        environment("aggregate = { url = \"http://h\", agents = [\"planer\"] }\n[[environments.staging.agents]]\nname = \"planner\"\nurl = \"http://h\"\n"),
+        environment("variables = { url = \"x\", a = { value = \"x\", secert = true } }\n"),
+        "gates = 1\n[project\n".to_owned(),
+    ];
+    let told: Vec<_> = cases.iter().map(|text| toml_findings(text)).collect();
+    assert!(!told.contains(&"accepted".to_owned()), "case {:?}", told.iter().position(|t| t == "accepted"));
+    insta::assert_snapshot!(told.join("\n\n----\n\n"));
+}
+
+fn scenario_findings(text: &str) -> String {
+    let names = ["url".to_owned(), "learner_password".to_owned()].into();
+    let source = SourceFile::new("scenarios/bad.yaml", text);
+    match read_scenario(&source, &vars(), &names) {
+        Ok(_) => "accepted".to_owned(),
+        Err(findings) => findings.iter().map(|f| f.render(false)).collect::<Vec<_>>().join("\n\n"),
+    }
+}
+
+#[test]
+fn mistakes_in_scenarios_are_told() {
+    let step = |rest: &str| format!("gates: 1\nname: s\nsteps:\n  - name: a\n    {rest}\n");
+    let get = |rest: &str| step(&format!("http: GET ${{url}}/\n    {rest}"));
+    let cases = [
+        String::new(),
+        "just text\n".to_owned(),
+        "gates: 1\nname: s\n".to_owned(),
+        "gates: 3\nname: a/b\nsteps: []\n".to_owned(),
+        "name: s\nsteps: 5\n".to_owned(),
+        "gates: 1\nname: s\nstep:\n  - name: a\n".to_owned(),
+        step("expect: [status == 200]"),
+        step("http: GET ${url}\n    sse: GET ${url}\n    expect: [status == 200]"),
+        step("http: FETCH ${url}\n    expect: [status == 200]"),
+        step("http: ${url}\n    expect: [status == 200]"),
+        get("expect: []"),
+        get("headers: {a: b}"),
+        get("expect: [stauts == 200]\n    tiemout: 5s"),
+        get("expect: [status == ${url}]"),
+        get("expect: [status == 200]\n    timeout: 5"),
+        get("expect: [status == 200]\n    think: 5s..2s"),
+        get("expect: [status == 200]\n    until: event == done"),
+        get("expect: [status == 200]\n    target: {first_token.p95: 1s}"),
+        get("expect: [status == 200]\n    target: {p59: fast, p95x: 1s}"),
+        get("expect: [status == 200]\n    json: {a: 1}\n    body: x"),
+        get("expect: [status == 200]\n    headers: {\"bad header\": x, ok: \"${nothing}\"}"),
+        get("expect: [status == 200]\n    headers: {a: \"${learner_pasword}\", b: \"${data.email}\"}"),
+        get("expect: [status == 200]\n    capture: {token: jsonpath $.t == 5}"),
+        get("expect: [status == 200]\n    retry: {every: 1s}"),
+        get("expect: [status == 200]\n    retry: {until: status == 200, evry: 1s}"),
+        "gates: 1\nname: s\ndata: {file: none.csv, pick: some}\nsteps:\n  - name: a\n    http: GET ${url}\n    expect: [status == 200]\n".to_owned(),
+        "gates: 1\nname: s\ndata: {file: none.csv}\nsteps:\n  - name: a\n    http: GET ${url}\n    expect: [status == 200]\n".to_owned(),
+        "gates: 1\nname: s\nsteps:\n  - name: a\n    http: GET ${url}/${t}\n    expect: [status == 200]\n  - name: a\n    http: GET ${url}\n    expect: [status == 200]\n    capture: {t: jsonpath $.t}\n".to_owned(),
+    ];
+    let told: Vec<_> = cases.iter().map(|text| scenario_findings(text)).collect();
+    assert!(!told.contains(&"accepted".to_owned()), "case {:?}", told.iter().position(|t| t == "accepted"));
+    insta::assert_snapshot!(told.join("\n\n----\n\n"));
+}
+
+#[test]
+fn environment_variables_that_are_missing_are_told() {
+    insta::assert_snapshot!(scenario_findings(
+        "gates: 1\nname: s\nsteps:\n  - name: a\n    http: GET ${env.LEARNER_PASSWRD}/\n    expect: [status == 200]\n"
+    ));
+}
