@@ -31,6 +31,20 @@ pub struct Evaluation {
     pub stages: Vec<StageReport>,
     /// The load stage's account, if it began.
     pub load: Option<LoadAccount>,
+    /// What kept the run from its end, if something did.
+    pub cut_short: Option<CutShort>,
+}
+
+/// What keeps a run from its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CutShort {
+    /// Somebody stopped it.
+    Interrupted,
+    /// The harness could not do its own work.
+    HarnessFailed,
+    /// The journal ends in the middle: the process was killed, or the machine went down.
+    BrokenOff,
 }
 
 /// How far a stage came.
@@ -109,6 +123,7 @@ pub struct Evaluator {
     probes: BTreeMap<(String, Moment), Vec<(u64, Probed)>>,
     load: Option<LoadAccount>,
     disturbances: Vec<String>,
+    cut_short: Option<CutShort>,
     ended: bool,
 }
 
@@ -136,12 +151,13 @@ impl Evaluator {
                 self.blocked.insert(step.clone(), reason.clone());
             }
             Event::LoadPlanned(planned) => self.load = Some(LoadAccount::new(planned.clone())),
-            Event::Interrupted { signal } => self.disturbances.push(format!(
-                "The run was interrupted by {signal}, so nothing is decided."
-            )),
-            Event::HarnessFailed { doing, problem } => self
-                .disturbances
-                .push(format!("The harness failed while {doing}: {problem}")),
+            Event::Interrupted { signal } => self.disturb(
+                CutShort::Interrupted,
+                format!("The run was interrupted by {signal}, so nothing is decided."),
+            ),
+            Event::HarnessFailed { doing, problem } => {
+                self.disturb(CutShort::HarnessFailed, format!("The harness failed while {doing}: {problem}"));
+            }
             Event::RunEnded => self.ended = true,
             Event::PhaseStarted { .. } | Event::Window(_) | Event::FailureSample(_) | Event::Generator(_) => {
                 if let Some(load) = &mut self.load {
@@ -149,6 +165,11 @@ impl Evaluator {
                 }
             }
         }
+    }
+
+    fn disturb(&mut self, what: CutShort, reason: String) {
+        self.cut_short.get_or_insert(what);
+        self.disturbances.push(reason);
     }
 
     fn absorb_probe(&mut self, at: u64, probed: &Probed) {
@@ -166,13 +187,23 @@ impl Evaluator {
     pub fn finish(mut self) -> Option<Evaluation> {
         let run = self.run.take()?;
         if !self.ended {
-            self.disturbances
-                .push("The journal ends in the middle: the run was cut off, so nothing is decided.".to_owned());
+            self.disturb(
+                CutShort::BrokenOff,
+                "The journal ends in the middle: the run was cut off, so nothing is decided.".to_owned(),
+            );
         }
         let checks: Vec<Check> = run.checks.iter().map(|declared| self.settle(declared)).collect();
         let decision = decide(&checks, run.checks.len(), &self.disturbances);
         let stages = Stage::ALL.map(|stage| self.stage_report(stage)).to_vec();
-        Some(Evaluation { run, took_us: self.last_us, decision, checks, stages, load: self.load })
+        Some(Evaluation {
+            run,
+            took_us: self.last_us,
+            decision,
+            checks,
+            stages,
+            load: self.load,
+            cut_short: self.cut_short,
+        })
     }
 
     fn stage_report(&self, stage: Stage) -> StageReport {

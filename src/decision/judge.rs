@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn what_is_said() {
         let says = |s: &Sample| judge_latency(s, Percentile::P95, Duration::from_secs(2), Decide::Interval).seen;
-        insta::assert_snapshot!(says(&sample(40, 0, 2)), @"p95 no answer of 42 samples, 2 of them without an answer: at least 59 are needed to say it is within 2 s");
+        insta::assert_snapshot!(says(&sample(40, 0, 2)), @"p95 100 ms of 42 samples, 2 of them without an answer: at least 59 are needed to say it is within 2 s");
         insta::assert_snapshot!(says(&sample(950, 50, 0)), @"p95 100 ms of 1000 samples, 95 % bounds 100 ms to 3 s straddle the limit of 2 s: more samples are needed");
     }
 }

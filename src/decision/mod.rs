@@ -7,8 +7,8 @@ mod outcome;
 pub mod statistics;
 mod verdict;
 
-pub use evaluate::{Evaluation, Evaluator, LoadAccount, RunInfo, StageReport, StageState};
-pub use judge::{Sample, judge_errors, judge_latency};
+pub use evaluate::{CutShort, Evaluation, Evaluator, LoadAccount, RunInfo, StageReport, StageState};
+pub use judge::{Judgement, Sample, judge_errors, judge_latency};
 pub use load::{ErrorCount, LatencyFigures, Point, ProbePoint, StepAccount};
-pub use outcome::{Check, Measured, Outcome};
+pub use outcome::{Check, Detail, Measured, Outcome};
 pub use verdict::{Conservation, Decision, Verdict, decide};

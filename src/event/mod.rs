@@ -7,6 +7,7 @@ mod latency;
 mod load;
 mod observed;
 mod redact;
+mod teller;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,7 @@ pub use latency::Latency;
 pub use load::{FailureSample, GeneratorSample, LoadPlanned, Phase, StepWindow, Window};
 pub use observed::{ExpectationResult, ProbeState, Probed, StepFailure, StepRan, Timings};
 pub use redact::{Redacted, Redactor};
+pub use teller::Teller;
 
 /// Version of the journal's format; a reader refuses another one.
 pub const SCHEMA: u32 = 1;

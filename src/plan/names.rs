@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use super::scenario::{Action, Body, JsonPart, Scenario, Step};
+use super::scenario::Scenario;
 use super::source::{Finding, Findings, nearest};
 use super::template::{Template, Variable};
 use crate::event::Clock;
@@ -25,7 +25,7 @@ pub(super) fn check_names(scenario: &Scenario, names: &BTreeSet<String>, finding
         known.insert(name.clone());
     }
     for step in scenario.all_steps() {
-        for template in templates(step) {
+        for template in step.templates() {
             for variable in template.variables() {
                 if let Some(finding) = check(scenario, template, variable, &known, &later) {
                     findings.borrow_mut().push(finding);
@@ -77,33 +77,5 @@ fn check(
                 )))
             }
         },
-    }
-}
-
-fn templates(step: &Step) -> Vec<&Template> {
-    let mut found: Vec<&Template> = step.headers.iter().map(|(_, t)| t).collect();
-    match &step.action {
-        Action::Http(request) | Action::Sse { request, .. } => {
-            found.push(&request.url);
-            of_body(&request.body, &mut found);
-        }
-        Action::WebSocket { url, send, .. } => {
-            found.push(url);
-            for message in send {
-                of_body(message, &mut found);
-            }
-        }
-    }
-    found
-}
-
-fn of_body<'a>(body: &'a Body, found: &mut Vec<&'a Template>) {
-    match body {
-        Body::Empty => {}
-        Body::Text(template) => found.push(template),
-        Body::Json(parts) => found.extend(parts.iter().filter_map(|part| match part {
-            JsonPart::Inside(template) => Some(template),
-            JsonPart::Raw(_) => None,
-        })),
     }
 }

@@ -132,10 +132,12 @@ impl<'a> Group<'a> {
             _ => None,
         };
         if number.is_none() {
-            self.find(
-                node.span.clone(),
-                format!("`{key}` is a whole number from {} to {}", range.start(), range.end()),
-            );
+            let message = if range.start() == range.end() {
+                format!("`{key}` is {}, the only version that this program reads", range.start())
+            } else {
+                format!("`{key}` is a whole number from {} to {}", range.start(), range.end())
+            };
+            self.find(node.span.clone(), message);
         }
         number
     }

@@ -85,6 +85,25 @@ pub struct Step {
     pub writes: bool,
 }
 
+impl Step {
+    /// Every template that is filled in when the step runs.
+    #[must_use]
+    pub fn templates(&self) -> Vec<&Template> {
+        let mut found: Vec<&Template> = self.headers.iter().map(|(_, t)| t).collect();
+        match &self.action {
+            Action::Http(request) | Action::Sse { request, .. } => {
+                found.push(&request.url);
+                found.extend(request.body.templates());
+            }
+            Action::WebSocket { url, send, .. } => {
+                found.push(url);
+                found.extend(send.iter().flat_map(Body::templates));
+            }
+        }
+        found
+    }
+}
+
 /// What a step does.
 #[derive(Debug, Clone)]
 pub enum Action {
@@ -139,6 +158,22 @@ pub enum Body {
     Json(Vec<JsonPart>),
     /// Text as it is.
     Text(Template),
+}
+
+impl Body {
+    fn templates(&self) -> Vec<&Template> {
+        match self {
+            Self::Empty => Vec::new(),
+            Self::Text(template) => vec![template],
+            Self::Json(parts) => parts
+                .iter()
+                .filter_map(|part| match part {
+                    JsonPart::Inside(template) => Some(template),
+                    JsonPart::Raw(_) => None,
+                })
+                .collect(),
+        }
+    }
 }
 
 /// A piece of a JSON document.

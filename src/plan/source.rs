@@ -192,9 +192,10 @@ impl Findings {
         result.map_err(|finding| self.push(finding)).ok()
     }
 
-    /// All of them.
+    /// All of them, in the order of the file.
     #[must_use]
-    pub fn into_vec(self) -> Vec<Finding> {
+    pub fn into_vec(mut self) -> Vec<Finding> {
+        self.0.sort_by_key(|f| f.span.start);
         self.0
     }
 

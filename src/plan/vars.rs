@@ -111,8 +111,8 @@ mod tests {
         assert!(!error.to_string().contains("hunter2"), "an env file's lines are not shown: {error}");
         insta::assert_snapshot!(error.render(false), @r"
         error: .env line 2 is not NAME=value
-          |
-          = help: write one variable per line; comments begin with #
+         |
+         = help: write one variable per line; comments begin with #
         ");
     }
 

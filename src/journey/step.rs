@@ -1,0 +1,253 @@
+//! Runs one step: one exchange (or several, with `retry`), its expectations, its captures.
+
+use std::time::{Duration, Instant};
+
+use http::HeaderMap;
+
+use super::VirtualUser;
+use crate::event::{ErrorKind, SourceRef, Timings};
+use crate::plan::expectation::{Expectation, Reply};
+use crate::plan::{Action, Body, Step};
+use crate::transport::{Limits, TransportError, Until};
+
+/// How much is told about a step that went well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Every expectation with the value that satisfied it.
+    Everything,
+    /// Nothing but its clocks: a load makes millions of them.
+    FailuresOnly,
+}
+
+/// Why a step did not succeed. The text is not redacted yet.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// Its kind.
+    pub kind: ErrorKind,
+    /// What happened, in one line.
+    pub message: String,
+    /// The line of the file it belongs to.
+    pub place: Option<SourceRef>,
+}
+
+impl Problem {
+    pub(super) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), place: None }
+    }
+}
+
+/// What a step came to.
+#[derive(Debug)]
+pub struct StepResult {
+    /// The instant at which the first request was handed to the wire.
+    pub began: Instant,
+    /// The instant at which the last request was handed to the wire; another one only with `retry`.
+    pub sent: Instant,
+    /// Method and address; not redacted yet. Empty under [`Detail::FailuresOnly`].
+    pub request: String,
+    /// Status of the last answer.
+    pub status: Option<u16>,
+    /// Bytes of the answer.
+    pub bytes: u64,
+    /// The clocks of the last exchange.
+    pub timings: Timings,
+    /// Every expectation, under [`Detail::Everything`]; those that failed otherwise.
+    pub expectations: Vec<(ExpectationText, bool, String)>,
+    /// Why it did not succeed.
+    pub problem: Option<Problem>,
+}
+
+/// An expectation's text and place.
+pub type ExpectationText = (String, SourceRef);
+
+/// An answer of any protocol.
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    body: Vec<u8>,
+    events: u64,
+    last_event: Option<String>,
+    bytes: u64,
+    timings: Timings,
+}
+
+impl Answer {
+    fn reply(&self) -> Reply<'_> {
+        let mut reply = Reply::new(Some(self.status), Some(&self.headers), &self.body, self.timings);
+        reply.events = self.events;
+        reply.last_event = self.last_event.as_deref();
+        reply
+    }
+}
+
+/// Runs a step once, or with `retry` until its condition holds.
+pub async fn run_step(user: &mut VirtualUser, step: &Step, detail: Detail) -> StepResult {
+    let began = Instant::now();
+    loop {
+        let sent = Instant::now();
+        let mut result = attempt(user, step, detail, sent).await;
+        result.0.began = began;
+        let Some(retry) = &step.retry else { return result.0 };
+        let settled = result.1.as_ref().is_some_and(|answer| retry.until.holds(&answer.reply()));
+        if settled {
+            return result.0;
+        }
+        if began.elapsed() + retry.every > retry.within {
+            let seen = match (&result.1, &result.0.problem) {
+                (Some(answer), _) => retry.until.check(&answer.reply()).seen,
+                (None, Some(problem)) => problem.message.clone(),
+                (None, None) => "no answer".to_owned(),
+            };
+            let within = crate::units::show_duration(retry.within);
+            result.0.problem = Some(Problem {
+                kind: ErrorKind::Timeout,
+                message: format!("`{}` did not come to hold within {within}; last seen: {seen}", retry.until.text),
+                place: Some(retry.until.place.clone()),
+            });
+            return result.0;
+        }
+        tokio::time::sleep(retry.every).await;
+    }
+}
+
+async fn attempt(user: &mut VirtualUser, step: &Step, detail: Detail, sent: Instant) -> (StepResult, Option<Answer>) {
+    let mut result = StepResult {
+        began: sent,
+        sent,
+        request: String::new(),
+        status: None,
+        bytes: 0,
+        timings: Timings::default(),
+        expectations: Vec::new(),
+        problem: None,
+    };
+    let answer = match exchange(user, step, detail, &mut result).await {
+        Ok(answer) => answer,
+        Err(problem) => {
+            result.problem = Some(problem);
+            if result.timings.end.is_zero() {
+                result.timings.end = sent.elapsed();
+            }
+            return (result, None);
+        }
+    };
+    result.status = Some(answer.status);
+    result.bytes = answer.bytes;
+    result.timings = answer.timings;
+    judge(user, step, detail, &answer, &mut result);
+    (result, Some(answer))
+}
+
+/// Asks the answer each expectation, then captures; a capture after a failed expectation is still tried,
+/// so that later steps can show what they are worth.
+fn judge(user: &mut VirtualUser, step: &Step, detail: Detail, answer: &Answer, result: &mut StepResult) {
+    let captured: Vec<_> = {
+        let reply = answer.reply();
+        for expectation in &step.expect {
+            check(expectation, &reply, detail, result);
+        }
+        step.capture.iter().map(|capture| (capture, capture.find(&reply))).collect()
+    };
+    for (capture, value) in captured {
+        match value {
+            Some(value) => user.keep(&capture.name, value, capture.secret),
+            None if result.problem.is_none() => {
+                result.problem = Some(Problem {
+                    kind: ErrorKind::Capture,
+                    message: format!("nothing to capture as `{}`: the answer holds no such single value", capture.name),
+                    place: Some(capture.place.clone()),
+                });
+            }
+            None => {}
+        }
+    }
+}
+
+fn check(expectation: &Expectation, reply: &Reply<'_>, detail: Detail, result: &mut StepResult) {
+    if detail == Detail::FailuresOnly && expectation.holds(reply) {
+        return;
+    }
+    let verdict = expectation.check(reply);
+    let text = (expectation.text.clone(), expectation.place.clone());
+    if !verdict.held && detail == Detail::FailuresOnly && result.problem.is_none() {
+        result.problem = Some(Problem {
+            kind: ErrorKind::Expectation,
+            message: format!("expected `{}`, saw {}", expectation.text, verdict.seen),
+            place: Some(expectation.place.clone()),
+        });
+    }
+    result.expectations.push((text, verdict.held, verdict.seen));
+}
+
+async fn exchange(
+    user: &mut VirtualUser,
+    step: &Step,
+    detail: Detail,
+    result: &mut StepResult,
+) -> Result<Answer, Problem> {
+    let limits = Limits::within(step.timeout);
+    let tell = |text: &dyn Fn() -> String| if detail == Detail::Everything { text() } else { String::new() };
+    match &step.action {
+        Action::Http(request) => {
+            let (url, request) = user.request(step, request)?;
+            result.request = tell(&|| format!("{} {url}", request.method()));
+            let exchange = user.client.send(&url, request, limits).await.map_err(|e| failed(e, result))?;
+            Ok(Answer {
+                status: exchange.status,
+                headers: exchange.headers,
+                bytes: exchange.body.len() as u64,
+                body: exchange.body.into(),
+                events: 0,
+                last_event: None,
+                timings: exchange.timings,
+            })
+        }
+        Action::Sse { request, until } => {
+            let (url, request) = user.request(step, request)?;
+            result.request = tell(&|| format!("{} {url}", request.method()));
+            let holds = |name: &str, data: &str| until.as_ref().is_some_and(|u| event_holds(u, name, data));
+            let until = if until.is_some() { Until::Event(&holds) } else { Until::End };
+            let streamed = user.client.stream(&url, request, limits, until).await.map_err(|e| failed(e, result))?;
+            Ok(Answer {
+                status: streamed.status,
+                headers: streamed.headers,
+                body: streamed.body,
+                events: streamed.events,
+                last_event: streamed.last_event,
+                bytes: streamed.bytes,
+                timings: streamed.timings,
+            })
+        }
+        Action::WebSocket { url, send, until } => {
+            let url = user.url(url)?;
+            result.request = tell(&|| format!("WebSocket {url}"));
+            let headers = user.headers(step)?;
+            let messages = send.iter().map(|m: &Body| user.body(m).map(|(text, _)| text)).collect::<Result<_, _>>()?;
+            let holds = |text: &str| until.as_ref().is_none_or(|u| event_holds(u, "message", text));
+            let conversed =
+                user.client.converse(&url, headers, messages, limits, &holds).await.map_err(|e| failed(e, result))?;
+            Ok(Answer {
+                status: conversed.status,
+                headers: conversed.headers,
+                body: conversed.body,
+                events: conversed.events,
+                last_event: None,
+                bytes: conversed.bytes,
+                timings: conversed.timings,
+            })
+        }
+    }
+}
+
+fn failed(error: TransportError, result: &mut StepResult) -> Problem {
+    result.status = error.status;
+    result.timings = error.timings;
+    Problem::new(error.kind, error.message)
+}
+
+/// Whether an `until` holds of one event or message.
+fn event_holds(until: &Expectation, name: &str, data: &str) -> bool {
+    let mut reply = Reply::new(None, None, data.as_bytes(), Timings { end: Duration::ZERO, ..Timings::default() });
+    reply.last_event = Some(name);
+    until.holds(&reply)
+}

@@ -1,0 +1,110 @@
+//! Keeps the time of a load: begins and ends its phases, empties the recorder, keeps the probes asking.
+
+use std::time::{Duration, Instant};
+
+use super::generator::CpuMeter;
+use super::{Course, Field};
+use crate::event::{Event, GeneratorSample, Moment, Phase};
+use crate::probe::{self, Probe};
+use crate::stop::Signal;
+
+/// How long one window is.
+const WINDOW: Duration = Duration::from_secs(1);
+/// How often the end of the last requests is looked for.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Conducts the load from its first user to its last.
+///
+/// # Errors
+/// The signal that ended it early.
+pub(super) async fn conduct(field: &Field) -> Result<(), Signal> {
+    let session = &field.session;
+    let profile = &session.environment.load;
+    let mut ticker = Ticker::new(field);
+    session.teller.tell(Event::PhaseStarted { phase: Phase::WarmUp });
+    let hold_to = field.hold_from + profile.hold;
+    let phases = async {
+        ticker.until(field.hold_from).await;
+        session.teller.tell(Event::PhaseStarted { phase: Phase::Hold });
+        let probes = futures_util::future::join_all(probe::under_load(session).map(|p| keep_asking(field, p, hold_to)));
+        tokio::join!(ticker.until(hold_to), probes);
+    };
+    let stopped = session.stop.unless(phases).await;
+    if let Err(signal) = stopped {
+        end(field, Course::Cut);
+        ticker.empty();
+        return Err(signal);
+    }
+    end(field, Course::WindDown);
+    let wind_down = session.stop.unless(wait_for_the_last(field, hold_to + profile.grace)).await;
+    end(field, Course::Cut);
+    // A moment for those that were cut off to say so.
+    tokio::time::sleep(LOOK).await;
+    ticker.empty();
+    wind_down
+}
+
+fn end(field: &Field, course: Course) {
+    field.course.send_replace(course);
+    goose::trigger_killswitch("the load is over");
+}
+
+/// Waits until no request is under way, or the grace is over.
+async fn wait_for_the_last(field: &Field, latest: Instant) {
+    let mut users = 1;
+    while users > 0 && Instant::now() < latest {
+        tokio::time::sleep(LOOK).await;
+        field.record(|r| users = r.users);
+    }
+}
+
+/// Asks one system again and again until the load ends; a slow answer delays the next question, and never doubles it.
+async fn keep_asking(field: &Field, probe: Probe<'_>, until: Instant) {
+    let every = field.session.environment.load.probe_every;
+    let mut next = Instant::now();
+    while next < until {
+        tokio::time::sleep_until(next.into()).await;
+        probe.ask(&field.session, Moment::During).await;
+        next = (next + every).max(Instant::now());
+    }
+}
+
+/// Empties the recorder about once a second.
+struct Ticker<'a> {
+    field: &'a Field,
+    cpu: CpuMeter,
+    from: Instant,
+}
+
+impl<'a> Ticker<'a> {
+    fn new(field: &'a Field) -> Self {
+        Self { field, cpu: CpuMeter::new(), from: Instant::now() }
+    }
+
+    async fn until(&mut self, end: Instant) {
+        while Instant::now() < end {
+            tokio::time::sleep_until((self.from + WINDOW).min(end).into()).await;
+            self.empty();
+        }
+    }
+
+    fn empty(&mut self) {
+        let teller = &self.field.session.teller;
+        let (from, now) = (self.from, Instant::now());
+        self.from = now;
+        let mut users = 0;
+        for phase in [Phase::WarmUp, Phase::Hold] {
+            let mut window = None;
+            self.field.record(|r| {
+                users = r.users;
+                window = r.drain(phase, teller.micros(from), teller.micros(now));
+            });
+            if let Some(window) = window {
+                teller.tell(Event::Window(window));
+            }
+        }
+        if let Some(cpu_permille) = self.cpu.look() {
+            teller.tell(Event::Generator(GeneratorSample { cpu_permille, users }));
+        }
+    }
+}

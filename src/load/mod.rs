@@ -1,0 +1,121 @@
+//! The load stage: many virtual users walk the scenarios at once, while probes go on asking.
+
+mod closed;
+mod conductor;
+mod generator;
+mod pace;
+mod recorder;
+mod walk;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use crate::event::{Event, LoadPlanned, Moment, Redactor, Stage};
+use crate::journey::Session;
+use crate::plan::Scenario;
+use crate::probe;
+use crate::stop::Signal;
+
+use pace::Pace;
+use recorder::Recorder;
+
+/// Where the load stands, as users see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Course {
+    /// Go on.
+    Run,
+    /// Finish the step under way, begin nothing new.
+    WindDown,
+    /// Drop everything now.
+    Cut,
+}
+
+/// What all virtual users of one load share.
+struct Field {
+    session: Session,
+    recorder: Mutex<Recorder>,
+    course: watch::Sender<Course>,
+    /// When the judged phase begins.
+    hold_from: Instant,
+    pace: Option<Pace>,
+    /// Scenarios in the order of the plan, with the index of each one's first step in the recorder.
+    scenarios: Vec<(Arc<Scenario>, usize)>,
+}
+
+impl Field {
+    fn record(&self, write: impl FnOnce(&mut Recorder)) {
+        // A std Mutex, since nothing is awaited while it is held.
+        write(&mut self.recorder.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// The load stage could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Somebody stopped the run.
+    #[error("interrupted by {}", .0.name())]
+    Stopped(Signal),
+    /// The engine refused.
+    #[error("the load engine failed: {0}")]
+    Engine(String),
+    /// This process may not open as many connections as users need.
+    #[error("{users} users need about {needed} open files, and this process may have {limit}: run `ulimit -n {needed}` first, or lower `users`")]
+    Files {
+        /// Users planned.
+        users: u32,
+        /// Files they need.
+        needed: u64,
+        /// What the system allows.
+        limit: u64,
+    },
+}
+
+/// Runs the load of the plan, the probes beside it, and each probe once more at the end.
+///
+/// # Errors
+/// When the load could not be offered as planned.
+pub async fn run(session: &Session) -> Result<(), LoadError> {
+    let profile = &session.environment.load;
+    generator::enough_files(profile.users)?;
+    let mut scenarios = Vec::new();
+    let mut steps = Vec::new();
+    for scenario in session.plan.scenarios_for(Stage::Load) {
+        scenarios.push((Arc::new(scenario.clone()), steps.len()));
+        steps.extend(scenario.all_steps().map(|step| scenario.key(step)));
+    }
+    session.teller.tell(Event::LoadPlanned(LoadPlanned {
+        users: profile.users,
+        warm_up: profile.warm_up,
+        hold: profile.hold,
+        steps: steps.clone(),
+    }));
+    if scenarios.is_empty() {
+        // Nothing to offer: every target says "no samples" by itself.
+        return Ok(());
+    }
+    let field = Arc::new(Field {
+        session: session.clone(),
+        recorder: Mutex::new(Recorder::new(steps)),
+        course: watch::Sender::new(Course::Run),
+        hold_from: Instant::now() + profile.warm_up,
+        pace: session.environment.safety.max_rps.map(Pace::new),
+        scenarios,
+    });
+    let attack = closed::attack(Arc::clone(&field));
+    let (attacked, conducted) = tokio::join!(attack, conductor::conduct(&field));
+    conducted.map_err(LoadError::Stopped)?;
+    attacked.map_err(LoadError::Engine)?;
+    let after = futures_util::future::join_all(probe::under_load(session).map(|p| p.ask(session, Moment::After)));
+    session.stop.unless(after).await.map_err(LoadError::Stopped)?;
+    Ok(())
+}
+
+/// A pause after a journey that failed, so that a dead stack is not hammered in a tight loop.
+const AFTER_FAILURE: Duration = Duration::from_millis(100);
+
+/// Redacts for events of this load.
+fn show(redactor: &Redactor, text: &str) -> crate::event::Redacted {
+    redactor.text(text)
+}

@@ -1,0 +1,23 @@
+//! Asks the base address for anything at all: a name that resolves, a port that listens, TLS that holds, an HTTP answer.
+
+use std::time::Duration;
+
+use super::http::get;
+use super::Finding;
+use crate::event::ProbeState;
+use crate::journey::Session;
+use crate::units::show_duration;
+
+pub(super) async fn ask(session: &Session, timeout: Duration) -> Finding {
+    let url = format!("{}/", session.environment.url);
+    match get(session, &url, timeout).await {
+        Ok(exchange) if exchange.status >= 500 => {
+            Finding::new(ProbeState::NotFunctional, format!("{url} answers {}", exchange.status))
+        }
+        Ok(exchange) => Finding::new(
+            ProbeState::Healthy,
+            format!("{url} answers {} in {}", exchange.status, show_duration(exchange.timings.end)),
+        ),
+        Err(finding) => Finding::new(finding.state, format!("{url}: {}", finding.seen)),
+    }
+}

@@ -1,0 +1,14 @@
+//! The wire, shared by smoke, load and probes: one connection per user and host, every instant taken where it happens.
+
+mod client;
+mod connection;
+mod connector;
+mod error;
+mod sse;
+mod websocket;
+
+pub use client::{Client, Exchange, Limits};
+pub use connector::{Connector, TlsError};
+pub use error::TransportError;
+pub use sse::{Streamed, Until};
+pub use websocket::Conversed;

@@ -1,0 +1,147 @@
+//! A short conversation over a WebSocket: open, send, wait for a message.
+
+use std::time::Instant;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio_tungstenite::client_async_with_config;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error as WsError, Message};
+use url::Url;
+
+use super::client::{Client, Limits, timed_out};
+use super::sse::Gaps;
+use super::TransportError;
+use crate::event::{ErrorKind, Timings};
+
+/// A conversation that came to the message waited for.
+#[derive(Debug)]
+pub struct Conversed {
+    /// Status of the handshake, 101.
+    pub status: u16,
+    /// Headers of the handshake's answer.
+    pub headers: HeaderMap,
+    /// The last message.
+    pub body: Vec<u8>,
+    /// Messages that came.
+    pub events: u64,
+    /// Bytes that came.
+    pub bytes: u64,
+    /// The clocks; `first_token` is the first message.
+    pub timings: Timings,
+}
+
+impl Client {
+    /// Opens a WebSocket, sends messages, and reads until `until` holds of one.
+    ///
+    /// # Errors
+    /// When the handshake is refused, or the socket closes or the time passes before that message.
+    pub async fn converse(
+        &mut self,
+        url: &Url,
+        headers: Vec<(HeaderName, HeaderValue)>,
+        send: Vec<String>,
+        limits: Limits,
+        until: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<Conversed, TransportError> {
+        let sent = Instant::now();
+        let mut seen = (None, Timings::default());
+        let talk = self.talk(url, headers, send, limits, until, sent, &mut seen);
+        match tokio::time::timeout(limits.timeout, talk).await {
+            Ok(Ok(conversed)) => Ok(conversed),
+            Ok(Err(error)) => {
+                let status = error.status.or(seen.0);
+                Err(error.at(status, Timings { end: sent.elapsed(), ..seen.1 }))
+            }
+            Err(_) => Err(timed_out(limits.timeout, seen.0).at(seen.0, Timings { end: sent.elapsed(), ..seen.1 })),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the inside of `converse`, apart only so that a time limit can surround it")]
+    async fn talk(
+        &mut self,
+        url: &Url,
+        headers: Vec<(HeaderName, HeaderValue)>,
+        send: Vec<String>,
+        limits: Limits,
+        until: &(dyn Fn(&str) -> bool + Sync),
+        sent: Instant,
+        seen: &mut (Option<u16>, Timings),
+    ) -> Result<Conversed, TransportError> {
+        let mut url = url.clone();
+        let scheme = if matches!(url.scheme(), "https" | "wss") { "wss" } else { "ws" };
+        let invalid = || TransportError::new(ErrorKind::Local, "the address can't be used for a WebSocket");
+        url.set_scheme(scheme).map_err(|()| invalid())?;
+        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else { return Err(invalid()) };
+        let wire = self.connector.open(host, port, scheme == "wss").await?;
+        seen.1.connect = Some(sent.elapsed());
+        let mut request = url.as_str().into_client_request().map_err(|_| invalid())?;
+        request.headers_mut().extend(headers);
+        let config = WebSocketConfig::default().max_message_size(Some(limits.max_body)).max_frame_size(Some(limits.max_body));
+        let (mut socket, response) =
+            client_async_with_config(request, wire, Some(config)).await.map_err(|e| socket_error(&e))?;
+        let status = response.status().as_u16();
+        seen.1.headers = Some(sent.elapsed());
+        seen.0 = Some(status);
+        for message in send {
+            socket.send(Message::text(message)).await.map_err(|e| socket_error(&e))?;
+        }
+        let mut conversed = Conversed {
+            status,
+            headers: response.headers().clone(),
+            body: Vec::new(),
+            events: 0,
+            bytes: 0,
+            timings: seen.1,
+        };
+        let mut gaps = Gaps::default();
+        while let Some(message) = socket.next().await {
+            let body = match message.map_err(|e| socket_error(&e))? {
+                Message::Text(text) => text.as_bytes().to_vec(),
+                Message::Binary(data) => data.to_vec(),
+                Message::Close(_) => break,
+                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => continue,
+            };
+            let now = sent.elapsed();
+            conversed.events += 1;
+            conversed.bytes += body.len() as u64;
+            gaps.note(now, &mut conversed.timings, !body.is_empty());
+            seen.1 = conversed.timings;
+            let ends = until(&String::from_utf8_lossy(&body));
+            conversed.body = body;
+            if ends {
+                conversed.timings.end = now;
+                // A farewell that fails takes nothing from what was heard.
+                let _ = socket.close(None).await;
+                return Ok(conversed);
+            }
+        }
+        Err(TransportError::new(
+            ErrorKind::Truncated,
+            format!("the socket was closed after {} messages, before the one waited for", conversed.events),
+        ))
+    }
+}
+
+fn socket_error(error: &WsError) -> TransportError {
+    match error {
+        WsError::Http(response) => {
+            let mut refused = TransportError::new(
+                ErrorKind::Protocol,
+                format!("the handshake was refused with {}", response.status()),
+            );
+            refused.status = Some(response.status().as_u16());
+            refused
+        }
+        WsError::Io(error) => TransportError::io("the socket failed", error),
+        WsError::ConnectionClosed | WsError::AlreadyClosed => {
+            TransportError::new(ErrorKind::Truncated, "the socket was closed before the message waited for")
+        }
+        WsError::Protocol(tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
+            TransportError::new(ErrorKind::Reset, "the socket was cut off without a farewell")
+        }
+        WsError::Capacity(error) => TransportError::new(ErrorKind::TooLarge, error.to_string()),
+        other => TransportError::new(ErrorKind::Protocol, other.to_string()),
+    }
+}
