@@ -16,4 +16,6 @@ pub mod smoke;
 pub mod probe;
 pub mod load;
 pub mod run;
+pub mod report;
 pub mod demo;
+pub mod cli;

@@ -54,7 +54,6 @@ fn configuration(profile: &LoadProfile, host: &str) -> GooseConfiguration {
     configuration.no_print_metrics = true;
     configuration.no_error_summary = true;
     configuration.no_telnet = true;
-    configuration.no_websocket = true;
     configuration
 }
 

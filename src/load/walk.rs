@@ -1,7 +1,7 @@
 //! One virtual user under load: journeys one after the other, each request on a schedule, each result recorded.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::recorder::Sample;
 use super::{AFTER_FAILURE, Course, Field, show};
@@ -15,6 +15,19 @@ pub(super) struct Walker {
     scenario: Arc<Scenario>,
     first_step: usize,
     user: VirtualUser,
+}
+
+/// The instant from which a request's latency counts, and how late the generator came to it.
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    at: Instant,
+    late: Duration,
+}
+
+impl Due {
+    fn now() -> Self {
+        Self { at: Instant::now(), late: Duration::ZERO }
+    }
 }
 
 impl Walker {
@@ -32,50 +45,51 @@ impl Walker {
     pub(super) async fn journey(&mut self) {
         let scenario = Arc::clone(&self.scenario);
         self.user.begin(&scenario);
-        let mut due = Instant::now();
+        let mut planned = Instant::now();
         let mut failed = false;
         for (index, step) in scenario.steps.iter().enumerate() {
+            let due = self.due(planned).await;
             if *self.field.course.borrow() != Course::Run {
                 break;
             }
-            due = self.paced(due).await;
             if !self.step(index, step, due).await {
                 failed = true;
                 break;
             }
-            due = Instant::now();
-            if let Some((least, most)) = step.think {
-                due += self.user.pause(least, most);
-                self.sleep_until(due).await;
-            }
+            planned = Instant::now() + step.think.map_or(Duration::ZERO, |(least, most)| self.user.pause(least, most));
         }
         for (index, step) in scenario.teardown.iter().enumerate() {
             // Also while winding down: what the journey made is removed.
             if *self.field.course.borrow() == Course::Cut || self.user.lacks(step).is_some() {
                 break;
             }
-            let due = Instant::now();
+            let due = Due::now();
             self.step(scenario.steps.len() + index, step, due).await;
         }
         if failed {
             self.sleep_until(Instant::now() + AFTER_FAILURE).await;
+        } else {
+            // The pause after the last step.
+            self.sleep_until(planned).await;
         }
     }
 
-    /// The instant at which the next request is due, given the environment's limit.
-    async fn paced(&self, due: Instant) -> Instant {
-        match &self.field.pace {
-            None => due,
-            Some(pace) => {
-                let at = pace.next(due);
-                self.sleep_until(at).await;
-                at
-            }
-        }
+    /// Waits for the planned instant, and for a slot if the environment has a limit.
+    ///
+    /// A user of the closed model has no appointment: it sends when it has woken. So its latency counts
+    /// from waking, and how late it woke is kept apart, as a figure about the generator.
+    async fn due(&self, planned: Instant) -> Due {
+        let planned = self.field.pace.as_ref().map_or(planned, |pace| pace.next(planned));
+        self.sleep_until(planned).await;
+        let at = Instant::now();
+        Due { at, late: at.saturating_duration_since(planned) }
     }
 
     /// Sleeps, but not beyond the end of the load.
     async fn sleep_until(&self, at: Instant) {
+        if at <= Instant::now() {
+            return;
+        }
         let mut course = self.field.course.subscribe();
         tokio::select! {
             () = tokio::time::sleep_until(at.into()) => {}
@@ -84,14 +98,14 @@ impl Walker {
     }
 
     /// Runs and records one step; tells whether it succeeded.
-    async fn step(&mut self, index: usize, step: &Step, due: Instant) -> bool {
+    async fn step(&mut self, index: usize, step: &Step, due: Due) -> bool {
         let mut course = self.field.course.subscribe();
         let outcome = tokio::select! {
             biased;
             _ = course.wait_for(|c| *c == Course::Cut) => None,
             result = run_step(&mut self.user, step, Detail::FailuresOnly) => Some(result),
         };
-        let phase = if due < self.field.hold_from { Phase::WarmUp } else { Phase::Hold };
+        let phase = if due.at < self.field.hold_from { Phase::WarmUp } else { Phase::Hold };
         let index = self.first_step + index;
         match outcome {
             Some(result) => self.record(index, step, phase, due, &result),
@@ -104,12 +118,11 @@ impl Walker {
         }
     }
 
-    fn record(&self, index: usize, step: &Step, phase: Phase, due: Instant, result: &StepResult) -> bool {
-        let late = result.began.saturating_duration_since(due);
-        let until_sent = result.sent.saturating_duration_since(due);
+    fn record(&self, index: usize, step: &Step, phase: Phase, due: Due, result: &StepResult) -> bool {
+        let until_sent = result.sent.saturating_duration_since(due.at);
         let kind = result.problem.as_ref().map(|p| p.kind);
         let sample = Sample {
-            delay: late,
+            delay: due.late + result.began.saturating_duration_since(due.at),
             response: until_sent + result.timings.end,
             service: result.timings.end,
             first_token: result.timings.first_token.map(|t| until_sent + t),
