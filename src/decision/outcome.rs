@@ -87,6 +87,8 @@ pub struct Check {
     pub outcome: Outcome,
     /// What was demanded, in words.
     pub expected: String,
+    /// What was sent, where that is one request.
+    pub request: Option<Redacted>,
     /// What was seen, in one line.
     pub seen: Redacted,
     /// More lines for whoever has to act: failed expectations, when a probe failed.

@@ -51,7 +51,7 @@ faults! {
     StaleAgent, "stale-agent", "the course planner says it is healthy, with a timestamp of two hours ago", "agents/course-planner";
     LoginFails, "login-fails", "login answers 500", "smoke/browse courses/login";
     WebsocketCloses, "websocket-closes", "the agents' socket closes right after it is established", "smoke/agents socket/subscribe to health";
-    FrontendDown, "frontend-down", "the home page answers 502", "preflight/reachable";
+    FrontendDown, "frontend-down", "the home page answers 502", "preflight/frontend";
     MetricsJson, "metrics-json", "/metrics answers JSON instead of Prometheus text", "preflight/metrics";
 }
 

@@ -63,7 +63,7 @@ impl Plan {
                     subject,
                     source: Some(step.place.clone()),
                     remedy: format!(
-                        "Repeat the request shown here by hand; if the answer is right, the expectation at {} is not.",
+                        "Repeat the request by hand; if its answer is right, the expectation at {} is not.",
                         step.place
                     ),
                 });

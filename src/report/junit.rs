@@ -93,6 +93,9 @@ fn case(check: &Check) -> TestCase {
 
 fn explanation(check: &Check) -> String {
     let mut text = format!("check: {}\nexpected: {}\nseen: {}\n", check.declared.id, check.expected, check.seen);
+    if let Some(request) = &check.request {
+        text.push_str(&format!("sent: {request}\n"));
+    }
     for detail in &check.details {
         let place = detail.source.as_ref().map_or_else(String::new, |s| format!(" ({s})"));
         text.push_str(&format!("  expected {}{place}\n  seen {}\n", detail.expected, detail.seen));

@@ -84,6 +84,9 @@ fn write_check(out: &mut String, check: &Check) -> std::fmt::Result {
     let colour = outcome_style(check.outcome);
     let sign = words::sign(check.outcome);
     writeln!(out, "\n{colour}{sign} {}{colour:#}  {BOLD}{}{BOLD:#}", check.outcome, check.declared.id)?;
+    if let Some(request) = &check.request {
+        writeln!(out, "    sent      {request}")?;
+    }
     if check.details.is_empty() {
         writeln!(out, "    expected  {}", check.expected)?;
         writeln!(out, "    seen      {}", check.seen)?;

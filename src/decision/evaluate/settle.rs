@@ -17,6 +17,7 @@ const MAX_DETAILS: usize = 5;
 /// A check's answer before it is put beside its declaration.
 struct Answer {
     outcome: Outcome,
+    request: Option<Redacted>,
     seen: Redacted,
     details: Vec<Detail>,
     measured: Option<crate::decision::Measured>,
@@ -25,7 +26,7 @@ struct Answer {
 
 impl Answer {
     fn new(outcome: Outcome, seen: Redacted) -> Self {
-        Self { outcome, seen, details: Vec::new(), measured: None, took: None }
+        Self { outcome, request: None, seen, details: Vec::new(), measured: None, took: None }
     }
 
     fn of(judgement: Judgement) -> Self {
@@ -81,6 +82,7 @@ impl Evaluator {
             declared: declared.clone(),
             outcome: answer.outcome,
             expected: declared.subject.expected(),
+            request: answer.request,
             seen: answer.seen,
             details: answer.details,
             measured: answer.measured,
@@ -206,15 +208,17 @@ fn judge_probes(all: &[(u64, Probed)]) -> Answer {
             first.seen
         )),
     };
-    let details = bad
-        .iter()
-        .take(MAX_DETAILS)
-        .map(|(at, probed)| Detail {
-            expected: format!("healthy at {}", show_duration(Duration::from_micros(*at))),
-            seen: probed.seen.clone(),
-            source: None,
-        })
-        .collect();
+    let mut details: Vec<Detail> = Vec::new();
+    for (at, probed) in &bad {
+        // A system that is down says the same each time: once is enough.
+        if details.len() < MAX_DETAILS && details.iter().all(|d| d.seen != probed.seen) {
+            details.push(Detail {
+                expected: format!("healthy {} into the run", show_duration(Duration::from_micros(*at))),
+                seen: probed.seen.clone(),
+                source: None,
+            });
+        }
+    }
     Answer { details, ..Answer::new(outcome, seen) }
 }
 
@@ -252,7 +256,8 @@ fn judge_step(ran: &StepRan) -> Answer {
             plain(&format!("expected `{}`, saw {}{more}", first.expected, first.seen))
         }
     };
-    Answer { details, took: Some(ran.timings.end), ..Answer::new(outcome, seen) }
+    let request = Some(ran.request.clone()).filter(|r| !r.as_str().is_empty());
+    Answer { request, details, took: Some(ran.timings.end), ..Answer::new(outcome, seen) }
 }
 
 /// A generator that sends late says nothing about the stack.

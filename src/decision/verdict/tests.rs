@@ -19,6 +19,7 @@ fn check(n: usize, gate: Gate, outcome: Outcome) -> Check {
         },
         outcome,
         expected: String::new(),
+        request: None,
         seen: Redacted::default(),
         details: Vec::new(),
         measured: None,
