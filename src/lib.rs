@@ -5,17 +5,17 @@
 //! files ─ plan ─▶ run ─ stages ─▶ event ─ journal ─▶ decision ─▶ report, exit code
 //! ```
 
-pub mod units;
-pub mod event;
-pub mod decision;
-pub mod plan;
-pub mod transport;
-pub mod stop;
-pub mod journey;
-pub mod smoke;
-pub mod probe;
-pub mod load;
-pub mod run;
-pub mod report;
-pub mod demo;
 pub mod cli;
+pub mod decision;
+pub mod demo;
+pub mod event;
+pub mod journey;
+pub mod load;
+pub mod plan;
+pub mod probe;
+pub mod report;
+pub mod run;
+pub mod smoke;
+pub mod stop;
+pub mod transport;
+pub mod units;

@@ -13,10 +13,17 @@ pub async fn run(session: &Session) -> Result<(), Signal> {
     for scenario in session.plan.scenarios_for(Stage::Smoke) {
         let mut user = session.user();
         user.begin(scenario);
-        let outcome = session.stop.unless(journey(session, scenario, &mut user)).await;
+        let outcome = session
+            .stop
+            .unless(journey(session, scenario, &mut user))
+            .await;
         if let Err(signal) = outcome {
             // What the journey made is removed even when it is cut short.
-            let _ = tokio::time::timeout(std::time::Duration::from_secs(5), teardown(session, scenario, &mut user)).await;
+            let _ = tokio::time::timeout(
+                std::time::Duration::from_secs(5),
+                teardown(session, scenario, &mut user),
+            )
+            .await;
             return Err(signal);
         }
         teardown(session, scenario, &mut user).await;
@@ -30,7 +37,11 @@ async fn journey(session: &Session, scenario: &Scenario, user: &mut VirtualUser)
     let mut failed: Option<&Step> = None;
     for step in &scenario.steps {
         if let Some(before) = failed {
-            block(session, scenario.key(step), format!("step `{}` before it failed", before.name));
+            block(
+                session,
+                scenario.key(step),
+                format!("step `{}` before it failed", before.name),
+            );
             continue;
         }
         if !run(session, scenario, user, step).await {
@@ -41,7 +52,12 @@ async fn journey(session: &Session, scenario: &Scenario, user: &mut VirtualUser)
         }
     }
 
-    async fn run(session: &Session, scenario: &Scenario, user: &mut VirtualUser, step: &Step) -> bool {
+    async fn run(
+        session: &Session,
+        scenario: &Scenario,
+        user: &mut VirtualUser,
+        step: &Step,
+    ) -> bool {
         let result = run_step(user, step, Detail::Everything).await;
         let ran = told(scenario.key(step), result, &user.redactor());
         let passed = ran.failure.is_none() && ran.expectations.iter().all(|e| e.held);
@@ -54,7 +70,11 @@ async fn journey(session: &Session, scenario: &Scenario, user: &mut VirtualUser)
 async fn teardown(session: &Session, scenario: &Scenario, user: &mut VirtualUser) {
     for step in &scenario.teardown {
         if let Some(variable) = user.lacks(step) {
-            block(session, scenario.key(step), format!("`${{{variable}}}` was never captured"));
+            block(
+                session,
+                scenario.key(step),
+                format!("`${{{variable}}}` was never captured"),
+            );
             continue;
         }
         let result = run_step(user, step, Detail::Everything).await;
@@ -78,7 +98,12 @@ fn told(step: StepKey, result: StepResult, redactor: &Redactor) -> StepRan {
         expectations: result
             .expectations
             .into_iter()
-            .map(|((text, source), held, seen)| ExpectationResult { text, held, seen: redactor.text(&seen), source })
+            .map(|((text, source), held, seen)| ExpectationResult {
+                text,
+                held,
+                seen: redactor.text(&seen),
+                source,
+            })
             .collect(),
         failure: result.problem.map(|problem| StepFailure {
             kind: problem.kind,

@@ -35,7 +35,9 @@ impl Signal {
 
 impl Default for Stop {
     fn default() -> Self {
-        Self { sender: Arc::new(watch::Sender::new(None)) }
+        Self {
+            sender: Arc::new(watch::Sender::new(None)),
+        }
     }
 }
 
@@ -94,6 +96,9 @@ mod tests {
         other.request(Signal::Terminate);
         other.request(Signal::Interrupt);
         assert_eq!(stop.requested(), Some(Signal::Terminate));
-        assert_eq!(stop.unless(std::future::pending::<()>()).await, Err(Signal::Terminate));
+        assert_eq!(
+            stop.unless(std::future::pending::<()>()).await,
+            Err(Signal::Terminate)
+        );
     }
 }

@@ -62,7 +62,11 @@ pub fn show_duration(duration: Duration) -> String {
     } else if seconds < 7200.0 {
         format!("{} min {:.0} s", duration.as_secs() / 60, seconds % 60.0)
     } else {
-        format!("{} h {} min", duration.as_secs() / 3600, duration.as_secs() % 3600 / 60)
+        format!(
+            "{} h {} min",
+            duration.as_secs() / 3600,
+            duration.as_secs() % 3600 / 60
+        )
     }
 }
 
@@ -98,7 +102,11 @@ impl Ratio {
             .parse::<f64>()
             .ok()
             .and_then(|value| Self::new(value / scale))
-            .ok_or_else(|| UnitError(format!("`{text}` is not a share; write 1% or 0.01 (0% to 100%)")))
+            .ok_or_else(|| {
+                UnitError(format!(
+                    "`{text}` is not a share; write 1% or 0.01 (0% to 100%)"
+                ))
+            })
     }
 }
 
@@ -118,7 +126,11 @@ pub fn show_percent(share: f64) -> String {
         format!("{percent:.2}")
     } else {
         let digits = (1.0 - percent.log10().floor()).clamp(2.0, 8.0);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 2..=8 above")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "clamped to 2..=8 above"
+        )]
         let digits = digits as usize;
         format!("{percent:.digits$}")
     };
@@ -151,7 +163,11 @@ impl Percentile {
             .and_then(|number| number.parse::<f64>().ok())
             .filter(|p| *p > 0.0 && *p < 100.0)
             .map(Self)
-            .ok_or_else(|| UnitError(format!("`{text}` is not a percentile; write p50, p95 or p99.9")))
+            .ok_or_else(|| {
+                UnitError(format!(
+                    "`{text}` is not a percentile; write p50, p95 or p99.9"
+                ))
+            })
     }
 }
 
@@ -171,7 +187,17 @@ mod tests {
         assert_eq!(parse_duration("1.5s"), Ok(Duration::from_millis(1500)));
         assert_eq!(parse_duration("250us"), Ok(Duration::from_micros(250)));
         assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
-        for bad in ["", "5", "-1s", "s", "1 parsec", "1.2.3s", "NaNs", "999999999h", "1e9s"] {
+        for bad in [
+            "",
+            "5",
+            "-1s",
+            "s",
+            "1 parsec",
+            "1.2.3s",
+            "NaNs",
+            "999999999h",
+            "1e9s",
+        ] {
             assert!(parse_duration(bad).is_err(), "{bad} was accepted");
         }
     }
@@ -193,7 +219,10 @@ mod tests {
     #[test]
     fn percentiles_exclude_their_ends() {
         assert_eq!(Percentile::parse("p95"), Ok(Percentile::P95));
-        assert_eq!(Percentile::parse("p99.9").map(|p| p.to_string()), Ok("p99.9".to_owned()));
+        assert_eq!(
+            Percentile::parse("p99.9").map(|p| p.to_string()),
+            Ok("p99.9".to_owned())
+        );
         for bad in ["95", "p0", "p100", "p", "pNaN", "p-5", "pinf"] {
             assert!(Percentile::parse(bad).is_err(), "{bad} was accepted");
         }
@@ -201,12 +230,32 @@ mod tests {
 
     #[test]
     fn durations_are_shown_in_the_unit_a_reader_expects() {
-        let shown: Vec<String> = [0, 87, 4_200, 312_000, 999_600, 1_000_000, 2_513_000, 12_340_000, 200_000_000]
-            .map(|us| show_duration(Duration::from_micros(us)))
-            .to_vec();
+        let shown: Vec<String> = [
+            0,
+            87,
+            4_200,
+            312_000,
+            999_600,
+            1_000_000,
+            2_513_000,
+            12_340_000,
+            200_000_000,
+        ]
+        .map(|us| show_duration(Duration::from_micros(us)))
+        .to_vec();
         assert_eq!(
             shown,
-            ["0 ms", "87 µs", "4.2 ms", "312 ms", "1 s", "1 s", "2.51 s", "12.3 s", "3 min 20 s"]
+            [
+                "0 ms",
+                "87 µs",
+                "4.2 ms",
+                "312 ms",
+                "1 s",
+                "1 s",
+                "2.51 s",
+                "12.3 s",
+                "3 min 20 s"
+            ]
         );
     }
 }

@@ -10,12 +10,22 @@ pub(super) async fn demo(args: DemoArgs) -> Exit {
     if args.list_faults {
         let width = Fault::ALL.iter().map(|f| f.name().len()).max().unwrap_or(0);
         for fault in Fault::ALL {
-            show::out(&format!("{fault:<width$}  {}\n{:<width$}  seen by {}", fault.breaks(), "", fault.caught_by()));
+            show::out(&format!(
+                "{fault:<width$}  {}\n{:<width$}  seen by {}",
+                fault.breaks(),
+                "",
+                fault.caught_by()
+            ));
         }
         return Exit::Success;
     }
-    let learner_password = std::env::var("LEARNER_PASSWORD").unwrap_or_else(|_| run::DEMO_PASSWORD.to_owned());
-    let options = StackOptions { faults: args.fault, learner_password, port: args.port };
+    let learner_password =
+        std::env::var("LEARNER_PASSWORD").unwrap_or_else(|_| run::DEMO_PASSWORD.to_owned());
+    let options = StackOptions {
+        faults: args.fault,
+        learner_password,
+        port: args.port,
+    };
     let stack = match Stack::start(options).await {
         Ok(stack) => stack,
         Err(error) => {
@@ -24,7 +34,10 @@ pub(super) async fn demo(args: DemoArgs) -> Exit {
         }
     };
     let addresses = stack.addresses();
-    show::out(&format!("the reference stack serves at http://{}/", addresses.base));
+    show::out(&format!(
+        "the reference stack serves at http://{}/",
+        addresses.base
+    ));
     for (name, address) in &addresses.agents {
         show::out(&format!("  {:<18} http://{address}/health", name.name()));
     }

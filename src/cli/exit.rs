@@ -57,18 +57,27 @@ impl Exit {
     /// The exit of a judged run. A report that could not be written takes a promotion back, for nobody can
     /// see what it rests on; a refusal stays the refusal it is.
     #[must_use]
-    pub fn of(evaluation: &Evaluation, stopped: Option<Signal>, on_concerns: OnConcerns, reports_written: bool) -> Self {
+    pub fn of(
+        evaluation: &Evaluation,
+        stopped: Option<Signal>,
+        on_concerns: OnConcerns,
+        reports_written: bool,
+    ) -> Self {
         match (stopped, evaluation.cut_short) {
             (Some(Signal::Interrupt), _) => return Self::Interrupted,
             (Some(Signal::Terminate), _) => return Self::Terminated,
-            (Some(Signal::JournalLost), _) | (_, Some(CutShort::HarnessFailed)) => return Self::Harness,
+            (Some(Signal::JournalLost), _) | (_, Some(CutShort::HarnessFailed)) => {
+                return Self::Harness;
+            }
             (None, Some(CutShort::Interrupted | CutShort::BrokenOff) | None) => {}
         }
         match evaluation.decision.verdict {
             Verdict::Fail => Self::Fail,
             Verdict::Inconclusive => Self::Inconclusive,
             Verdict::Held => Self::Held,
-            Verdict::Pass | Verdict::Concerns | Verdict::Waived if !reports_written => Self::Harness,
+            Verdict::Pass | Verdict::Concerns | Verdict::Waived if !reports_written => {
+                Self::Harness
+            }
             Verdict::Concerns if on_concerns == OnConcerns::Refuse => Self::Concerns,
             Verdict::Pass | Verdict::Concerns | Verdict::Waived => Self::Success,
         }

@@ -22,16 +22,31 @@ pub(super) fn lint(args: &LintArgs) -> Exit {
     let (mut findings, mut told) = (Vec::new(), BTreeSet::new());
     let mut scenarios = 0;
     for name in &names {
-        let found = if args.files.is_empty() { whole(&project, name, &vars, &mut scenarios) } else { files(args, &project, name, &vars) };
+        let found = if args.files.is_empty() {
+            whole(&project, name, &vars, &mut scenarios)
+        } else {
+            files(args, &project, name, &vars)
+        };
         // Environments share most of the plan: what is wrong with it is told once.
         findings.extend(found.into_iter().filter(|f| told.insert(f.render(false))));
     }
     if names.is_empty() {
-        findings.push(Finding::about_file(&project.source.name, "has no environment", "define one: [environments.staging]"));
+        findings.push(Finding::about_file(
+            &project.source.name,
+            "has no environment",
+            "define one: [environments.staging]",
+        ));
     }
     if findings.is_empty() {
-        let n = if args.files.is_empty() { scenarios } else { args.files.len() };
-        show::out(&format!("{n} scenarios, {} environments: nothing found.", names.len()));
+        let n = if args.files.is_empty() {
+            scenarios
+        } else {
+            args.files.len()
+        };
+        show::out(&format!(
+            "{n} scenarios, {} environments: nothing found.",
+            names.len()
+        ));
         return Exit::Success;
     }
     show::findings(&findings);
@@ -58,11 +73,18 @@ fn whole(project: &Project, environment: &str, vars: &Vars, scenarios: &mut usiz
 
 fn files(args: &LintArgs, project: &Project, environment: &str, vars: &Vars) -> Vec<Finding> {
     let names = match project.settings(environment, vars, Protected::Respect) {
-        Ok(settings) => settings.environment.variables.into_keys().chain(["url".to_owned()]).collect(),
+        Ok(settings) => settings
+            .environment
+            .variables
+            .into_keys()
+            .chain(["url".to_owned()])
+            .collect(),
         Err(findings) => return findings,
     };
     let lint = |path: &Path| match SourceFile::read(path) {
-        Ok(source) => read_scenario(&source, vars, &names).err().unwrap_or_default(),
+        Ok(source) => read_scenario(&source, vars, &names)
+            .err()
+            .unwrap_or_default(),
         Err(finding) => vec![finding],
     };
     args.files.iter().flat_map(|path| lint(path)).collect()

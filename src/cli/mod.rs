@@ -20,14 +20,21 @@ pub fn main() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
+            let exit = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Success
+            };
             // Nobody may be reading any more; the code says enough.
             let _ = error.print();
             return exit;
         }
     };
     // One thread: the load is a matter of one core, and the embedded stack has a thread of its own.
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             show::error(&format!("can't start the runtime: {error}"));

@@ -8,7 +8,14 @@ use crate::run::{Finished, RunFolder, read_journal};
 pub(super) fn report(args: &ReportArgs) -> Exit {
     let folder = RunFolder::existing(&args.run);
     match read_journal(&folder) {
-        Ok(evaluation) => run::tell(&Finished { evaluation, folder, stopped: None }, OnConcerns::Promote),
+        Ok(evaluation) => run::tell(
+            &Finished {
+                evaluation,
+                folder,
+                stopped: None,
+            },
+            OnConcerns::Promote,
+        ),
         Err(error) => {
             show::error(&error.to_string());
             Exit::Harness

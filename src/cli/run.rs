@@ -31,7 +31,10 @@ pub(super) async fn run(args: RunArgs) -> Exit {
     let protected = match &args.allow_protected {
         Some(name) if *name == args.environment => Protected::Allow,
         Some(name) => {
-            show::error(&format!("--allow-protected names `{name}`, but the run is on `{}`", args.environment));
+            show::error(&format!(
+                "--allow-protected names `{name}`, but the run is on `{}`",
+                args.environment
+            ));
             return Exit::Usage;
         }
         None => Protected::Respect,
@@ -49,12 +52,18 @@ pub(super) async fn run(args: RunArgs) -> Exit {
 }
 
 /// Opens gates.toml and gathers the variables that it may use.
-pub(super) fn open(config: &ConfigArgs, environment: Option<&str>) -> Result<(Project, Vars), Vec<Finding>> {
+pub(super) fn open(
+    config: &ConfigArgs,
+    environment: Option<&str>,
+) -> Result<(Project, Vars), Vec<Finding>> {
     let project = Project::open(&config.config).map_err(|f| vec![f])?;
     let mut vars = Vars::of_process();
     if let Some(file) = &config.env_file {
         vars.add_file(file).map_err(|f| vec![f])?;
-    } else if let Some(file) = environment.and_then(|e| project.env_file(e)).filter(|f| f.exists()) {
+    } else if let Some(file) = environment
+        .and_then(|e| project.env_file(e))
+        .filter(|f| f.exists())
+    {
         // One that gates.toml names need not exist: in CI, variables come from the job.
         vars.add_file(&file).map_err(|f| vec![f])?;
     }
@@ -70,12 +79,22 @@ async fn boot(project: &Project, args: &RunArgs, vars: &mut Vars) -> Result<Opti
     match kind {
         StackKind::Deployed if args.fault.is_empty() => Ok(None),
         StackKind::Deployed => {
-            show::error(&format!("--fault turns on faults of the embedded stack, and `{}` is a deployed one", args.environment));
+            show::error(&format!(
+                "--fault turns on faults of the embedded stack, and `{}` is a deployed one",
+                args.environment
+            ));
             Err(Exit::Usage)
         }
         StackKind::Embedded => {
-            let learner_password = vars.get("LEARNER_PASSWORD").unwrap_or(DEMO_PASSWORD).to_owned();
-            let options = StackOptions { faults: args.fault.clone(), learner_password, port: None };
+            let learner_password = vars
+                .get("LEARNER_PASSWORD")
+                .unwrap_or(DEMO_PASSWORD)
+                .to_owned();
+            let options = StackOptions {
+                faults: args.fault.clone(),
+                learner_password,
+                port: None,
+            };
             let stack = Stack::start(options).await.map_err(|error| {
                 show::error(&error.to_string());
                 Exit::Harness
@@ -112,7 +131,11 @@ async fn execute(args: RunArgs, plan: Plan) -> Exit {
     };
     match crate::run::run(order).await {
         Ok(finished) => {
-            let on_concerns = if args.fail_on.is_some() { OnConcerns::Refuse } else { OnConcerns::Promote };
+            let on_concerns = if args.fail_on.is_some() {
+                OnConcerns::Refuse
+            } else {
+                OnConcerns::Promote
+            };
             tell(&finished, on_concerns)
         }
         Err(error) => {
@@ -124,7 +147,11 @@ async fn execute(args: RunArgs, plan: Plan) -> Exit {
 
 /// Writes the reports and tells the decision.
 pub(super) fn tell(finished: &Finished, on_concerns: OnConcerns) -> Exit {
-    let Finished { evaluation, folder, stopped } = finished;
+    let Finished {
+        evaluation,
+        folder,
+        stopped,
+    } = finished;
     let failed = report::write_all(folder.path(), evaluation);
     show::out(&report::summary(evaluation, folder.path()));
     for failure in &failed {

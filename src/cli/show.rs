@@ -6,7 +6,9 @@ use anstyle::{AnsiColor, Style};
 
 use crate::plan::Finding;
 
-const RED: Style = Style::new().bold().fg_color(Some(anstyle::Color::Ansi(AnsiColor::Red)));
+const RED: Style = Style::new()
+    .bold()
+    .fg_color(Some(anstyle::Color::Ansi(AnsiColor::Red)));
 
 /// Prints a result. A reader that has gone away is no error.
 pub(super) fn out(text: &str) {

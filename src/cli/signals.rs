@@ -14,7 +14,8 @@ pub(super) fn listen(stop: &Stop) -> Result<(), String> {
     // The `ctrlc` crate allows one handler per process, and goose installs its own unless there is one already:
     // taking it first keeps the meaning of Ctrl-C here.
     let on_interrupt = stop.clone();
-    ctrlc::set_handler(move || again_or(&on_interrupt, Signal::Interrupt)).map_err(|e| e.to_string())?;
+    ctrlc::set_handler(move || again_or(&on_interrupt, Signal::Interrupt))
+        .map_err(|e| e.to_string())?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
     let stop = stop.clone();
     tokio::spawn(async move {
@@ -25,7 +26,10 @@ pub(super) fn listen(stop: &Stop) -> Result<(), String> {
     Ok(())
 }
 
-#[expect(clippy::exit, reason = "a second signal is an order to end now, and the journal is on disk already")]
+#[expect(
+    clippy::exit,
+    reason = "a second signal is an order to end now, and the journal is on disk already"
+)]
 fn again_or(stop: &Stop, signal: Signal) {
     if stop.requested().is_some() {
         process::exit(match signal {

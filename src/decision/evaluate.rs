@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Check, Decision, LatencyFigures, ProbePoint, StepAccount, decide};
 use crate::event::{
-    Event, FailureSample, GeneratorSample, Latency, LoadPlanned, Moment, Phase, Probed, Record, RunStarted,
-    Stage, StepKey, StepRan,
+    Event, FailureSample, GeneratorSample, Latency, LoadPlanned, Moment, Phase, Probed, Record,
+    RunStarted, Stage, StepKey, StepRan,
 };
 
 /// What is told about the run itself.
@@ -156,10 +156,16 @@ impl Evaluator {
                 format!("The run was interrupted by {signal}, so nothing is decided."),
             ),
             Event::HarnessFailed { doing, problem } => {
-                self.disturb(CutShort::HarnessFailed, format!("The harness failed while {doing}: {problem}"));
+                self.disturb(
+                    CutShort::HarnessFailed,
+                    format!("The harness failed while {doing}: {problem}"),
+                );
             }
             Event::RunEnded => self.ended = true,
-            Event::PhaseStarted { .. } | Event::Window(_) | Event::FailureSample(_) | Event::Generator(_) => {
+            Event::PhaseStarted { .. }
+            | Event::Window(_)
+            | Event::FailureSample(_)
+            | Event::Generator(_) => {
                 if let Some(load) = &mut self.load {
                     load.absorb(at, &record.event);
                 }
@@ -174,7 +180,11 @@ impl Evaluator {
 
     fn absorb_probe(&mut self, at: u64, probed: &Probed) {
         if let (Moment::During, Some(load)) = (probed.moment, &mut self.load) {
-            load.probes.push(ProbePoint { probe: probed.probe.clone(), at_us: at, state: probed.state });
+            load.probes.push(ProbePoint {
+                probe: probed.probe.clone(),
+                at_us: at,
+                state: probed.state,
+            });
         }
         self.probes
             .entry((probed.probe.clone(), probed.moment))
@@ -189,10 +199,15 @@ impl Evaluator {
         if !self.ended {
             self.disturb(
                 CutShort::BrokenOff,
-                "The journal ends in the middle: the run was cut off, so nothing is decided.".to_owned(),
+                "The journal ends in the middle: the run was cut off, so nothing is decided."
+                    .to_owned(),
             );
         }
-        let checks: Vec<Check> = run.checks.iter().map(|declared| self.settle(declared)).collect();
+        let checks: Vec<Check> = run
+            .checks
+            .iter()
+            .map(|declared| self.settle(declared))
+            .collect();
         let decision = decide(&checks, run.checks.len(), &self.disturbances);
         let stages = Stage::ALL.map(|stage| self.stage_report(stage)).to_vec();
         Some(Evaluation {
@@ -208,19 +223,33 @@ impl Evaluator {
 
     fn stage_report(&self, stage: Stage) -> StageReport {
         let (state, took_us) = match (self.stages.get(&stage), self.skipped.get(&stage)) {
-            (_, Some(reason)) => (StageState::Skipped { reason: reason.clone() }, None),
+            (_, Some(reason)) => (
+                StageState::Skipped {
+                    reason: reason.clone(),
+                },
+                None,
+            ),
             (Some((from, Some(to))), _) => (StageState::Ended, Some(to.saturating_sub(*from))),
             (Some((_, None)), _) => (StageState::CutShort, None),
             (None, None) => (StageState::NotReached, None),
         };
-        StageReport { stage, state, took_us }
+        StageReport {
+            stage,
+            state,
+            took_us,
+        }
     }
 }
 
 impl LoadAccount {
     fn new(planned: LoadPlanned) -> Self {
         Self {
-            steps: planned.steps.iter().cloned().map(StepAccount::new).collect(),
+            steps: planned
+                .steps
+                .iter()
+                .cloned()
+                .map(StepAccount::new)
+                .collect(),
             planned,
             hold_from_us: None,
             hold_to_us: None,

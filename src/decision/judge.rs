@@ -44,7 +44,12 @@ pub struct Judgement {
 ///
 /// The interval is that of the order statistics. No samples fail; too few are inconclusive.
 #[must_use]
-pub fn judge_latency(sample: &Sample, percentile: Percentile, limit: Duration, decide: Decide) -> Judgement {
+pub fn judge_latency(
+    sample: &Sample,
+    percentile: Percentile,
+    limit: Duration,
+    decide: Decide,
+) -> Judgement {
     let n = sample.count();
     if n == 0 {
         return Judgement {
@@ -68,7 +73,9 @@ pub fn judge_latency(sample: &Sample, percentile: Percentile, limit: Duration, d
         Decide::Point if over(estimate) => Outcome::Fail,
         Decide::Point => Outcome::Pass,
         Decide::Interval if upper.is_some_and(|u| u <= limit) => Outcome::Pass,
-        Decide::Interval if lower_is_unanswered || lower.is_some_and(|l| l > limit) => Outcome::Fail,
+        Decide::Interval if lower_is_unanswered || lower.is_some_and(|l| l > limit) => {
+            Outcome::Fail
+        }
         Decide::Interval => Outcome::Inconclusive,
     };
     let limit_text = show_duration(limit);
@@ -86,16 +93,26 @@ pub fn judge_latency(sample: &Sample, percentile: Percentile, limit: Duration, d
             show(lower),
             show(upper)
         ),
-        Outcome::Fail => format!("{percentile} {shown_estimate} of {n} samples{unanswered}, limit {limit_text}"),
-        _ => format!("{percentile} {shown_estimate} of {n} samples{unanswered}, limit {limit_text}"),
+        Outcome::Fail => {
+            format!("{percentile} {shown_estimate} of {n} samples{unanswered}, limit {limit_text}")
+        }
+        _ => {
+            format!("{percentile} {shown_estimate} of {n} samples{unanswered}, limit {limit_text}")
+        }
     };
     let measured = Measured {
         n,
         estimate: shown_estimate,
         interval: (show(lower), show(upper)),
-        of_limit: estimate.map(|e| e.as_secs_f64() / limit.as_secs_f64()).filter(|r| r.is_finite()),
+        of_limit: estimate
+            .map(|e| e.as_secs_f64() / limit.as_secs_f64())
+            .filter(|r| r.is_finite()),
     };
-    Judgement { outcome, seen, measured: Some(measured) }
+    Judgement {
+        outcome,
+        seen,
+        measured: Some(measured),
+    }
 }
 
 /// Judges the share of failed requests against the largest share that passes.
@@ -111,9 +128,16 @@ pub fn judge_errors(failed: u64, n: u64, limit: Ratio, decide: Decide) -> Judgem
             measured: None,
         };
     };
-    #[expect(clippy::cast_precision_loss, reason = "counts of requests stay far below 2^53")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "counts of requests stay far below 2^53"
+    )]
     let share = failed as f64 / n as f64;
-    let decide = if limit.get() == 0.0 { Decide::Point } else { decide };
+    let decide = if limit.get() == 0.0 {
+        Decide::Point
+    } else {
+        decide
+    };
     let outcome = match decide {
         Decide::Point if share > limit.get() => Outcome::Fail,
         Decide::Point => Outcome::Pass,
@@ -125,7 +149,9 @@ pub fn judge_errors(failed: u64, n: u64, limit: Ratio, decide: Decide) -> Judgem
     let shown = show_percent(share);
     let seen = match outcome {
         Outcome::Inconclusive if n < floor => {
-            format!("{failed} of {n} failed ({shown}): at least {floor} samples are needed to say it is within {limit}")
+            format!(
+                "{failed} of {n} failed ({shown}): at least {floor} samples are needed to say it is within {limit}"
+            )
         }
         Outcome::Inconclusive => format!(
             "{failed} of {n} failed ({shown}), 95 % bounds {} to {} straddle the limit of {limit}: more samples are needed",
@@ -140,7 +166,11 @@ pub fn judge_errors(failed: u64, n: u64, limit: Ratio, decide: Decide) -> Judgem
         interval: (show_percent(lower), show_percent(upper)),
         of_limit: Some(share / limit.get()).filter(|r| r.is_finite()),
     };
-    Judgement { outcome, seen, measured: Some(measured) }
+    Judgement {
+        outcome,
+        seen,
+        measured: Some(measured),
+    }
 }
 
 /// Nearest-rank definition: the smallest rank with at least the wanted share of samples at or below it.
@@ -167,11 +197,20 @@ mod tests {
         for _ in 0..slow {
             answered.record(Duration::from_secs(3));
         }
-        Sample { answered, unanswered }
+        Sample {
+            answered,
+            unanswered,
+        }
     }
 
     fn p95(sample: &Sample) -> Outcome {
-        judge_latency(sample, Percentile::P95, Duration::from_secs(2), Decide::Interval).outcome
+        judge_latency(
+            sample,
+            Percentile::P95,
+            Duration::from_secs(2),
+            Decide::Interval,
+        )
+        .outcome
     }
 
     #[test]
@@ -180,7 +219,11 @@ mod tests {
         assert_eq!(p95(&sample(58, 0, 0)), Outcome::Inconclusive, "one too few");
         assert_eq!(p95(&sample(59, 0, 0)), Outcome::Pass, "just enough");
         assert_eq!(p95(&sample(970, 30, 0)), Outcome::Pass, "3 % slow");
-        assert_eq!(p95(&sample(950, 50, 0)), Outcome::Inconclusive, "5 % slow straddles");
+        assert_eq!(
+            p95(&sample(950, 50, 0)),
+            Outcome::Inconclusive,
+            "5 % slow straddles"
+        );
         assert_eq!(p95(&sample(900, 100, 0)), Outcome::Fail, "10 % slow");
     }
 
@@ -189,35 +232,62 @@ mod tests {
         assert_eq!(p95(&sample(900, 0, 100)), Outcome::Fail);
         assert_eq!(p95(&sample(0, 0, 100)), Outcome::Fail);
         assert_eq!(p95(&sample(990, 0, 10)), Outcome::Pass);
-        assert_eq!(p95(&sample(50, 0, 2)), Outcome::Inconclusive, "too few to bound it from above");
+        assert_eq!(
+            p95(&sample(50, 0, 2)),
+            Outcome::Inconclusive,
+            "too few to bound it from above"
+        );
     }
 
     #[test]
     fn the_point_rule_ignores_the_interval() {
-        let rule = |s: &Sample| judge_latency(s, Percentile::P95, Duration::from_secs(2), Decide::Point).outcome;
+        let rule = |s: &Sample| {
+            judge_latency(s, Percentile::P95, Duration::from_secs(2), Decide::Point).outcome
+        };
         assert_eq!(rule(&sample(5, 0, 0)), Outcome::Pass);
         assert_eq!(rule(&sample(5, 5, 0)), Outcome::Fail);
-        assert_eq!(rule(&sample(0, 0, 0)), Outcome::Fail, "no samples still fail");
-        assert_eq!(rule(&sample(0, 0, 3)), Outcome::Fail, "no answer is no pass");
+        assert_eq!(
+            rule(&sample(0, 0, 0)),
+            Outcome::Fail,
+            "no samples still fail"
+        );
+        assert_eq!(
+            rule(&sample(0, 0, 3)),
+            Outcome::Fail,
+            "no answer is no pass"
+        );
     }
 
     #[test]
     fn error_rule() {
-        let rule = |failed, n| judge_errors(failed, n, Ratio::parse("1%").unwrap(), Decide::Interval).outcome;
+        let rule = |failed, n| {
+            judge_errors(failed, n, Ratio::parse("1%").unwrap(), Decide::Interval).outcome
+        };
         assert_eq!(rule(0, 0), Outcome::Fail, "no samples");
         assert_eq!(rule(0, 298), Outcome::Inconclusive, "one too few");
         assert_eq!(rule(0, 299), Outcome::Pass, "just enough");
         assert_eq!(rule(10, 1000), Outcome::Inconclusive, "on the limit");
         assert_eq!(rule(2, 1000), Outcome::Pass);
         assert_eq!(rule(30, 1000), Outcome::Fail);
-        assert_eq!(rule(1, 1), Outcome::Fail, "even one bound is enough when it is beyond the limit");
-        let none = |failed, n| judge_errors(failed, n, Ratio::parse("0%").unwrap(), Decide::Interval).outcome;
-        assert_eq!((none(0, 1), none(1, 1_000_000)), (Outcome::Pass, Outcome::Fail));
+        assert_eq!(
+            rule(1, 1),
+            Outcome::Fail,
+            "even one bound is enough when it is beyond the limit"
+        );
+        let none = |failed, n| {
+            judge_errors(failed, n, Ratio::parse("0%").unwrap(), Decide::Interval).outcome
+        };
+        assert_eq!(
+            (none(0, 1), none(1, 1_000_000)),
+            (Outcome::Pass, Outcome::Fail)
+        );
     }
 
     #[test]
     fn what_is_said() {
-        let says = |s: &Sample| judge_latency(s, Percentile::P95, Duration::from_secs(2), Decide::Interval).seen;
+        let says = |s: &Sample| {
+            judge_latency(s, Percentile::P95, Duration::from_secs(2), Decide::Interval).seen
+        };
         insta::assert_snapshot!(says(&sample(40, 0, 2)), @"p95 100 ms of 42 samples, 2 of them without an answer: at least 59 are needed to say it is within 2 s");
         insta::assert_snapshot!(says(&sample(950, 50, 0)), @"p95 100 ms of 1000 samples, 95 % bounds 100 ms to 3 s straddle the limit of 2 s: more samples are needed");
     }

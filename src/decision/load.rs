@@ -91,7 +91,10 @@ impl LatencyFigures {
         Some(Self {
             p50_us: at(0.5)?,
             p95_us: at(0.95)?,
-            p95_upper_us: percentile_ranks(0.95, latency.count()).1.and_then(|r| latency.at_rank(r)).map(as_us),
+            p95_upper_us: percentile_ranks(0.95, latency.count())
+                .1
+                .and_then(|r| latency.at_rank(r))
+                .map(as_us),
             p99_us: at(0.99)?,
             max_us: latency.max().map(as_us)?,
         })
@@ -143,7 +146,10 @@ impl StepAccount {
         for (kind, count) in &step.errors {
             *errors.entry(*kind).or_insert(0) += count;
         }
-        self.errors = errors.into_iter().map(|(kind, count)| ErrorCount { kind, count }).collect();
+        self.errors = errors
+            .into_iter()
+            .map(|(kind, count)| ErrorCount { kind, count })
+            .collect();
     }
 
     /// Requests that failed in any way.
@@ -155,7 +161,11 @@ impl StepAccount {
     /// Requests without an answer: neither a success nor an answer that failed an expectation.
     #[must_use]
     pub fn unanswered(&self) -> u64 {
-        self.errors.iter().filter(|e| !e.kind.answered()).map(|e| e.count).sum()
+        self.errors
+            .iter()
+            .filter(|e| !e.kind.answered())
+            .map(|e| e.count)
+            .sum()
     }
 
     /// All requests that were made.

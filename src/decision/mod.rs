@@ -7,7 +7,9 @@ mod outcome;
 pub mod statistics;
 mod verdict;
 
-pub use evaluate::{CutShort, Evaluation, Evaluator, LoadAccount, RunInfo, StageReport, StageState};
+pub use evaluate::{
+    CutShort, Evaluation, Evaluator, LoadAccount, RunInfo, StageReport, StageState,
+};
 pub use judge::{Judgement, Sample, judge_errors, judge_latency};
 pub use load::{ErrorCount, LatencyFigures, Point, ProbePoint, StepAccount};
 pub use outcome::{Check, Detail, Measured, Outcome};

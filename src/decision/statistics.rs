@@ -10,14 +10,25 @@ pub const ALPHA: f64 = 0.05;
 /// Clopper–Pearson (1934): the bounds are quantiles of Beta(k, n−k+1) and Beta(k+1, n−k).
 /// Nothing when `n` is 0 or `failed` exceeds it.
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "counts of requests stay far below 2^53")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of requests stay far below 2^53"
+)]
 pub fn rate_bounds(failed: u64, n: u64) -> Option<(f64, f64)> {
     if n == 0 || failed > n {
         return None;
     }
     let (k, n_f) = (failed as f64, n as f64);
-    let lower = if failed == 0 { 0.0 } else { Beta::new(k, n_f - k + 1.0).ok()?.inverse_cdf(ALPHA) };
-    let upper = if failed == n { 1.0 } else { Beta::new(k + 1.0, n_f - k).ok()?.inverse_cdf(1.0 - ALPHA) };
+    let lower = if failed == 0 {
+        0.0
+    } else {
+        Beta::new(k, n_f - k + 1.0).ok()?.inverse_cdf(ALPHA)
+    };
+    let upper = if failed == n {
+        1.0
+    } else {
+        Beta::new(k + 1.0, n_f - k).ok()?.inverse_cdf(1.0 - ALPHA)
+    };
     Some((lower, upper))
 }
 
@@ -39,18 +50,29 @@ pub fn percentile_ranks(quantile: f64, n: u64) -> (Option<u64>, Option<u64>) {
         let (mut low, mut high) = (1, n + 1);
         while low < high {
             let rank = u64::midpoint(low, high);
-            if condition(below.cdf(rank - 1)) { high = rank } else { low = rank + 1 }
+            if condition(below.cdf(rank - 1)) {
+                high = rank
+            } else {
+                low = rank + 1
+            }
         }
         low
     };
     let upper = first(&|cdf| cdf >= 1.0 - ALPHA);
     let above = first(&|cdf| cdf > ALPHA);
-    (above.checked_sub(1).filter(|r| *r >= 1), (upper <= n).then_some(upper))
+    (
+        above.checked_sub(1).filter(|r| *r >= 1),
+        (upper <= n).then_some(upper),
+    )
 }
 
 /// The fewest samples that can bound the `quantile` from above: 59 for p95, 299 for p99.
 #[must_use]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive and small, or saturated")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "positive and small, or saturated"
+)]
 pub fn least_samples_for_percentile(quantile: f64) -> u64 {
     (ALPHA.ln() / quantile.ln()).ceil() as u64
 }
@@ -58,7 +80,11 @@ pub fn least_samples_for_percentile(quantile: f64) -> u64 {
 /// The fewest samples that, all good, show an error rate to be at most `limit`: 299 for 1 %.
 #[must_use]
 pub fn least_samples_for_rate(limit: f64) -> u64 {
-    if limit <= 0.0 || limit >= 1.0 { 1 } else { least_samples_for_percentile(1.0 - limit) }
+    if limit <= 0.0 || limit >= 1.0 {
+        1
+    } else {
+        least_samples_for_percentile(1.0 - limit)
+    }
 }
 
 #[cfg(test)]

@@ -71,7 +71,10 @@ impl Conservation {
         for check in checks {
             *by_outcome.entry(check.outcome).or_insert(0) += 1;
         }
-        Self { declared, by_outcome }
+        Self {
+            declared,
+            by_outcome,
+        }
     }
 
     /// How many checks ended so.
@@ -125,7 +128,8 @@ pub fn decide(checks: &[Check], declared: usize, disturbances: &[String]) -> Dec
     let weightiest = mandatory().map(|c| c.outcome).max();
     let asked_something = mandatory().any(|c| c.outcome != Outcome::NotApplicable);
     let advisory_concern = checks.iter().any(|c| {
-        c.declared.gate == Gate::Advisory && !matches!(c.outcome, Outcome::Pass | Outcome::NotApplicable)
+        c.declared.gate == Gate::Advisory
+            && !matches!(c.outcome, Outcome::Pass | Outcome::NotApplicable)
     });
     let mut verdict = match weightiest {
         Some(Outcome::Fail) => Verdict::Fail,
@@ -140,13 +144,22 @@ pub fn decide(checks: &[Check], declared: usize, disturbances: &[String]) -> Dec
         verdict = Verdict::Inconclusive;
     }
     if !conservation.holds() {
-        reasons.push(format!("The account of checks does not come out: {conservation}."));
+        reasons.push(format!(
+            "The account of checks does not come out: {conservation}."
+        ));
     }
     reasons.extend(disturbances.iter().cloned());
     if !asked_something {
-        reasons.push("No mandatory check was run, so nothing is known about the release.".to_owned());
+        reasons
+            .push("No mandatory check was run, so nothing is known about the release.".to_owned());
     }
-    for outcome in [Outcome::Fail, Outcome::Error, Outcome::Inconclusive, Outcome::Held, Outcome::Warn] {
+    for outcome in [
+        Outcome::Fail,
+        Outcome::Error,
+        Outcome::Inconclusive,
+        Outcome::Held,
+        Outcome::Warn,
+    ] {
         reasons.extend(checks.iter().filter(|c| c.outcome == outcome).map(reason));
     }
     if verdict == Verdict::Pass {
@@ -155,7 +168,11 @@ pub fn decide(checks: &[Check], declared: usize, disturbances: &[String]) -> Dec
             mandatory().filter(|c| c.outcome == Outcome::Pass).count()
         ));
     }
-    Decision { verdict, reasons, conservation }
+    Decision {
+        verdict,
+        reasons,
+        conservation,
+    }
 }
 
 /// One check's contribution to the reasons.

@@ -41,8 +41,12 @@ pub(super) fn unauthorized() -> Response {
 
 /// A body as JSON; 422 if it is not what is asked for.
 pub(super) fn read<T: for<'de> Deserialize<'de>>(body: &Bytes) -> Result<T, Box<Response>> {
-    serde_json::from_slice(body)
-        .map_err(|error| Box::new(refuse(StatusCode::UNPROCESSABLE_ENTITY, &format!("Invalid body: {error}"))))
+    serde_json::from_slice(body).map_err(|error| {
+        Box::new(refuse(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            &format!("Invalid body: {error}"),
+        ))
+    })
 }
 
 pub(super) async fn register(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
@@ -51,16 +55,29 @@ pub(super) async fn register(State(shared): State<Arc<Shared>>, body: Bytes) -> 
         Err(refusal) => return *refusal,
     };
     if registration.password.len() < 8 || !registration.email.contains('@') {
-        return refuse(StatusCode::UNPROCESSABLE_ENTITY, "Password too short or e-mail malformed");
+        return refuse(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "Password too short or e-mail malformed",
+        );
     }
-    match shared.register(&registration.email, &registration.password, &registration.name) {
+    match shared.register(
+        &registration.email,
+        &registration.password,
+        &registration.name,
+    ) {
         None => refuse(StatusCode::BAD_REQUEST, "Email already registered"),
-        Some(a) => (StatusCode::CREATED, Json(json!({"id": a.id, "email": a.email, "name": a.name}))).into_response(),
+        Some(a) => (
+            StatusCode::CREATED,
+            Json(json!({"id": a.id, "email": a.email, "name": a.name})),
+        )
+            .into_response(),
     }
 }
 
 fn tokens(access: &str) -> Json<Value> {
-    Json(json!({"access_token": access, "refresh_token": format!("refresh-{access}"), "token_type": "bearer"}))
+    Json(
+        json!({"access_token": access, "refresh_token": format!("refresh-{access}"), "token_type": "bearer"}),
+    )
 }
 
 pub(super) async fn login(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
@@ -82,7 +99,10 @@ pub(super) async fn refresh(State(shared): State<Arc<Shared>>, body: Bytes) -> R
         Ok(refresh) => refresh,
         Err(refusal) => return *refusal,
     };
-    let account = refresh.refresh_token.strip_prefix("refresh-").and_then(|token| shared.account(token));
+    let account = refresh
+        .refresh_token
+        .strip_prefix("refresh-")
+        .and_then(|token| shared.account(token));
     match account.and_then(|a| shared.login(&a.email, &a.password)) {
         Some(token) => tokens(&token).into_response(),
         None => unauthorized(),

@@ -32,8 +32,17 @@ pub enum AgentName {
 
 impl AgentName {
     /// All four, the orchestrator first.
-    pub const ALL: [Self; 4] = [Self::Orchestrator, Self::CoursePlanner, Self::ContentCreator, Self::QualityAssurance];
-    const WORKERS: [Self; 3] = [Self::CoursePlanner, Self::ContentCreator, Self::QualityAssurance];
+    pub const ALL: [Self; 4] = [
+        Self::Orchestrator,
+        Self::CoursePlanner,
+        Self::ContentCreator,
+        Self::QualityAssurance,
+    ];
+    const WORKERS: [Self; 3] = [
+        Self::CoursePlanner,
+        Self::ContentCreator,
+        Self::QualityAssurance,
+    ];
 
     /// The name in every answer.
     #[must_use]
@@ -49,7 +58,9 @@ impl AgentName {
     fn capabilities(self) -> Value {
         match self {
             Self::Orchestrator => json!({"workflows": true, "max_concurrent_workflows": 5}),
-            Self::CoursePlanner => json!({"course_planning": true, "levels": ["A1", "A2", "B1", "B2"]}),
+            Self::CoursePlanner => {
+                json!({"course_planning": true, "levels": ["A1", "A2", "B1", "B2"]})
+            }
             Self::ContentCreator => json!({"lessons": true, "exercises": true}),
             Self::QualityAssurance => json!({"review": true, "content_filter": true}),
         }
@@ -64,7 +75,9 @@ impl fmt::Display for AgentName {
 
 /// Serves one agent, until the fault that takes it down begins.
 pub(super) async fn serve(name: AgentName, listener: TcpListener, shared: Arc<Shared>) {
-    let down_at = (name == AgentName::ContentCreator).then(|| shared.begins(Fault::AgentDown)).flatten();
+    let down_at = (name == AgentName::ContentCreator)
+        .then(|| shared.begins(Fault::AgentDown))
+        .flatten();
     let app = Router::new()
         .route("/health", get(health))
         .route("/agents/health", get(agents_health))
@@ -88,7 +101,11 @@ type Agent = (AgentName, Arc<Shared>);
 async fn health(State((name, shared)): State<Agent>) -> Json<Value> {
     let stale = name == AgentName::CoursePlanner && shared.has(Fault::StaleAgent);
     let now = Timestamp::now();
-    let timestamp = if stale { now.saturating_sub(Duration::from_secs(7200)).unwrap_or(now) } else { now };
+    let timestamp = if stale {
+        now.saturating_sub(Duration::from_secs(7200)).unwrap_or(now)
+    } else {
+        now
+    };
     let sick = name == AgentName::QualityAssurance && shared.has(Fault::AgentLies);
     let mut answer = json!({
         "status": if sick { "unhealthy" } else { "healthy" },

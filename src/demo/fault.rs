@@ -90,21 +90,28 @@ impl FromStr for ActiveFault {
 
     fn from_str(text: &str) -> Result<Self, UnknownFault> {
         let (name, after) = match text.split_once('@') {
-            Some((name, after)) => (name, parse_duration(after).map_err(|e| UnknownFault(e.to_string()))?),
+            Some((name, after)) => (
+                name,
+                parse_duration(after).map_err(|e| UnknownFault(e.to_string()))?,
+            ),
             None => (text, Duration::ZERO),
         };
-        let fault = Fault::ALL.iter().copied().find(|f| f.name() == name).ok_or_else(|| {
-            let near = Fault::ALL
-                .iter()
-                .map(|f| (strsim::damerau_levenshtein(f.name(), name), f.name()))
-                .min()
-                .filter(|(distance, _)| *distance <= 4);
-            let hint = near.map_or_else(
-                || "`gates demo --list-faults` lists them".to_owned(),
-                |(_, near)| format!("did you mean `{near}`?"),
-            );
-            UnknownFault(format!("there is no fault `{name}`; {hint}"))
-        })?;
+        let fault = Fault::ALL
+            .iter()
+            .copied()
+            .find(|f| f.name() == name)
+            .ok_or_else(|| {
+                let near = Fault::ALL
+                    .iter()
+                    .map(|f| (strsim::damerau_levenshtein(f.name(), name), f.name()))
+                    .min()
+                    .filter(|(distance, _)| *distance <= 4);
+                let hint = near.map_or_else(
+                    || "`gates demo --list-faults` lists them".to_owned(),
+                    |(_, near)| format!("did you mean `{near}`?"),
+                );
+                UnknownFault(format!("there is no fault `{name}`; {hint}"))
+            })?;
         Ok(Self { fault, after })
     }
 }
@@ -116,13 +123,22 @@ mod tests {
     #[test]
     fn faults_are_read_by_name() {
         for fault in Fault::ALL {
-            assert_eq!(fault.name().parse(), Ok(ActiveFault { fault: *fault, after: Duration::ZERO }));
+            assert_eq!(
+                fault.name().parse(),
+                Ok(ActiveFault {
+                    fault: *fault,
+                    after: Duration::ZERO
+                })
+            );
         }
         let later: ActiveFault = "agent-down@10s".parse().unwrap();
         assert_eq!(later.after, Duration::from_secs(10));
         assert_eq!(later.to_string(), "agent-down after 10 s");
         let unknown = "agent-dwon".parse::<ActiveFault>().unwrap_err();
-        assert_eq!(unknown.to_string(), "there is no fault `agent-dwon`; did you mean `agent-down`?");
+        assert_eq!(
+            unknown.to_string(),
+            "there is no fault `agent-dwon`; did you mean `agent-down`?"
+        );
         assert!("agent-down@soon".parse::<ActiveFault>().is_err());
     }
 }

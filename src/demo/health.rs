@@ -29,7 +29,9 @@ pub(super) async fn backend(State(shared): State<Arc<Shared>>) -> Json<Value> {
 }
 
 pub(super) async fn simple() -> Json<Value> {
-    Json(json!({"status": "healthy", "timestamp": Timestamp::now().to_string(), "message": "API is running"}))
+    Json(
+        json!({"status": "healthy", "timestamp": Timestamp::now().to_string(), "message": "API is running"}),
+    )
 }
 
 pub(super) async fn aggregate(State(shared): State<Arc<Shared>>) -> Response {

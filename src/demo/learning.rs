@@ -39,7 +39,9 @@ pub(super) async fn courses(State(shared): State<Arc<Shared>>) -> Json<Vec<Value
 }
 
 pub(super) async fn course(Path(id): Path<String>) -> Response {
-    let Some(course) = find(&id) else { return refuse(StatusCode::NOT_FOUND, "Course not found") };
+    let Some(course) = find(&id) else {
+        return refuse(StatusCode::NOT_FOUND, "Course not found");
+    };
     let mut answer = course_value(course);
     answer["modules"] = json!([
         {"id": 1, "title": "First words", "lessons": [{"id": 1, "title": "Greetings"}, {"id": 2, "title": "Numbers"}]},
@@ -62,7 +64,9 @@ pub(super) async fn lesson(
         "3" => "At the station",
         _ => return refuse(StatusCode::NOT_FOUND, "Lesson not found"),
     };
-    let Some(course) = find(&id) else { return refuse(StatusCode::NOT_FOUND, "Course not found") };
+    let Some(course) = find(&id) else {
+        return refuse(StatusCode::NOT_FOUND, "Course not found");
+    };
     Json(json!({
         "id": lesson.parse::<u32>().unwrap_or(1),
         "course_id": course.0,

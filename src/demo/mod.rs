@@ -82,13 +82,24 @@ impl Stack {
         let (ready, booted) = oneshot::channel();
         let thread = std::thread::Builder::new()
             .name("demo".to_owned())
-            .spawn(move || match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-                Ok(runtime) => runtime.block_on(serve(options, ready, stopped)),
-                Err(error) => drop(ready.send(Err(DemoError::Thread(error.to_string())))),
+            .spawn(move || {
+                match tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                {
+                    Ok(runtime) => runtime.block_on(serve(options, ready, stopped)),
+                    Err(error) => drop(ready.send(Err(DemoError::Thread(error.to_string())))),
+                }
             })
             .map_err(|e| DemoError::Thread(e.to_string()))?;
-        let addresses = booted.await.map_err(|_| DemoError::Thread("its thread ended early".to_owned()))??;
-        Ok(Self { addresses, stop, thread: Some(thread) })
+        let addresses = booted
+            .await
+            .map_err(|_| DemoError::Thread("its thread ended early".to_owned()))??;
+        Ok(Self {
+            addresses,
+            stop,
+            thread: Some(thread),
+        })
     }
 
     /// Where it listens.
@@ -198,7 +209,10 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/openapi.json", get(pages::openapi))
         .route("/metrics", get(metrics::expose))
         .fallback(health::not_found)
-        .layer(axum::middleware::from_fn_with_state(Arc::clone(&shared), metrics::count))
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&shared),
+            metrics::count,
+        ))
         .with_state(shared)
 }
 

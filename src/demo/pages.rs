@@ -28,20 +28,33 @@ fn page(title: &str, body: &str) -> Html<String> {
 
 pub(super) async fn home(State(shared): State<Arc<Shared>>) -> Response {
     if shared.has(Fault::FrontendDown) {
-        return (StatusCode::BAD_GATEWAY, Html("<html><h1>502 Bad Gateway</h1></html>")).into_response();
+        return (
+            StatusCode::BAD_GATEWAY,
+            Html("<html><h1>502 Bad Gateway</h1></html>"),
+        )
+            .into_response();
     }
     page("Learn a language", "<p>Courses with a tutor who is always there.</p><p><a href=\"/learn\">Your lessons</a></p>")
         .into_response()
 }
 
 pub(super) async fn learn() -> Html<String> {
-    page("Your lessons", "<ul><li>Greetings</li><li>Numbers</li><li>At the station</li></ul>")
+    page(
+        "Your lessons",
+        "<ul><li>Greetings</li><li>Numbers</li><li>At the station</li></ul>",
+    )
 }
 
 pub(super) async fn asset(Path((build, file)): Path<(String, String)>) -> Response {
     match (build.as_str(), file.as_str()) {
-        (BUILD, "style.css") => ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE).into_response(),
-        (BUILD, "main.js") => ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], SCRIPT).into_response(),
+        (BUILD, "style.css") => {
+            ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE).into_response()
+        }
+        (BUILD, "main.js") => (
+            [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")],
+            SCRIPT,
+        )
+            .into_response(),
         _ => refuse(StatusCode::NOT_FOUND, "Not Found"),
     }
 }

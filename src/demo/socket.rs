@@ -21,7 +21,9 @@ pub(super) async fn open(
     let Some(account) = shared.account(&token) else {
         return refuse(StatusCode::FORBIDDEN, "Invalid token");
     };
-    upgrade.max_message_size(64 * 1024).on_upgrade(move |socket| talk(socket, shared, account.id))
+    upgrade
+        .max_message_size(64 * 1024)
+        .on_upgrade(move |socket| talk(socket, shared, account.id))
 }
 
 async fn talk(mut socket: WebSocket, shared: Arc<Shared>, user: u64) {
@@ -30,7 +32,9 @@ async fn talk(mut socket: WebSocket, shared: Arc<Shared>, user: u64) {
         return;
     }
     while let Some(Ok(message)) = socket.recv().await {
-        let Message::Text(text) = message else { continue };
+        let Message::Text(text) = message else {
+            continue;
+        };
         let request: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
         let answer = match request["type"].as_str() {
             Some("subscribe_health") => {

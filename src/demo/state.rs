@@ -58,17 +58,28 @@ impl Shared {
             };
             accounts.by_email.insert(email, account);
         }
-        Self { accounts: Mutex::new(accounts), faults, booted: Instant::now(), metrics: Metrics::default() }
+        Self {
+            accounts: Mutex::new(accounts),
+            faults,
+            booted: Instant::now(),
+            metrics: Metrics::default(),
+        }
     }
 
     /// Whether a fault has begun.
     pub(super) fn has(&self, fault: Fault) -> bool {
-        self.faults.iter().any(|f| f.fault == fault && self.booted.elapsed() >= f.after)
+        self.faults
+            .iter()
+            .any(|f| f.fault == fault && self.booted.elapsed() >= f.after)
     }
 
     /// When a fault begins; nothing if it never does.
     pub(super) fn begins(&self, fault: Fault) -> Option<Instant> {
-        self.faults.iter().filter(|f| f.fault == fault).map(|f| self.booted + f.after).min()
+        self.faults
+            .iter()
+            .filter(|f| f.fault == fault)
+            .map(|f| self.booted + f.after)
+            .min()
     }
 
     // A std Mutex, since nothing is awaited while it is held.
@@ -102,7 +113,10 @@ impl Shared {
     /// A new token; nothing if e-mail and password don't belong together.
     pub(super) fn login(&self, email: &str, password: &str) -> Option<String> {
         let mut accounts = self.accounts();
-        accounts.by_email.get(email).filter(|a| a.password == password)?;
+        accounts
+            .by_email
+            .get(email)
+            .filter(|a| a.password == password)?;
         let token = uuid::Uuid::new_v4().simple().to_string();
         if accounts.order.len() >= MAX_TOKENS
             && let Some(oldest) = accounts.order.pop_front()

@@ -18,7 +18,20 @@ use super::fault::Fault;
 use super::state::Shared;
 
 const ANSWER: [&str; 14] = [
-    "Good ", "question! ", "Use ", "it ", "when ", "you ", "speak ", "of ", "wishes, ", "doubts ", "and ", "things ", "not ", "real.",
+    "Good ",
+    "question! ",
+    "Use ",
+    "it ",
+    "when ",
+    "you ",
+    "speak ",
+    "of ",
+    "wishes, ",
+    "doubts ",
+    "and ",
+    "things ",
+    "not ",
+    "real.",
 ];
 
 #[derive(Deserialize)]
@@ -26,7 +39,11 @@ struct Question {
     question: String,
 }
 
-pub(super) async fn ask(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
+pub(super) async fn ask(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     if shared.bearer(&headers).is_none() {
         return unauthorized();
     }
@@ -38,11 +55,20 @@ pub(super) async fn ask(State(shared): State<Arc<Shared>>, headers: HeaderMap, b
     let stalls = shared.has(Fault::StallingStream);
     let pause = Duration::from_millis(10 + question.question.len() as u64 % 20);
     let events = stream::unfold(0_usize, move |n| async move {
-        tokio::time::sleep(if stalls && n == 3 { Duration::from_secs(12) } else { pause }).await;
+        tokio::time::sleep(if stalls && n == 3 {
+            Duration::from_secs(12)
+        } else {
+            pause
+        })
+        .await;
         let event = match ANSWER.get(n) {
             _ if truncated && n == 6 => return None,
-            Some(token) => Event::default().event("token").data(json!({"token": token}).to_string()),
-            None if n == ANSWER.len() => Event::default().event("done").data(json!({"tokens": n}).to_string()),
+            Some(token) => Event::default()
+                .event("token")
+                .data(json!({"token": token}).to_string()),
+            None if n == ANSWER.len() => Event::default()
+                .event("done")
+                .data(json!({"tokens": n}).to_string()),
             None => return None,
         };
         Some((Ok::<_, Infallible>(event), n + 1))

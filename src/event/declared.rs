@@ -208,19 +208,35 @@ impl Subject {
     #[must_use]
     pub fn expected(&self) -> String {
         match self {
-            Self::Probe { moment: Moment::During, .. } => "healthy at every probe during load".to_owned(),
+            Self::Probe {
+                moment: Moment::During,
+                ..
+            } => "healthy at every probe during load".to_owned(),
             Self::Probe { .. } => "healthy".to_owned(),
             Self::Step(_) => "every expectation holds".to_owned(),
-            Self::Latency { clock, percentile, limit, .. } => {
+            Self::Latency {
+                clock,
+                percentile,
+                limit,
+                ..
+            } => {
                 format!("{clock} {percentile} ≤ {}", show_duration(*limit))
             }
             Self::Errors { limit, .. } => format!("errors ≤ {limit}"),
-            Self::AgentHealth { at_least, moments, .. } => {
+            Self::AgentHealth {
+                at_least, moments, ..
+            } => {
                 let moments: Vec<_> = moments.iter().map(ToString::to_string).collect();
-                format!("at least {at_least} of the agents healthy {}", moments.join(", "))
+                format!(
+                    "at least {at_least} of the agents healthy {}",
+                    moments.join(", ")
+                )
             }
             Self::Generator { delay } => {
-                format!("requests sent on time: delay p99 ≤ {}", show_duration(*delay))
+                format!(
+                    "requests sent on time: delay p99 ≤ {}",
+                    show_duration(*delay)
+                )
             }
             Self::NotAllowed { .. } => "not asked here".to_owned(),
         }

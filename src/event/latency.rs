@@ -24,16 +24,22 @@ impl Default for Latency {
 impl Latency {
     /// An empty histogram; it grows with the longest value it is given, never with their number.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "1..=3600000000 at 3 digits are bounds that the library accepts")]
+    #[expect(
+        clippy::expect_used,
+        reason = "1..=3600000000 at 3 digits are bounds that the library accepts"
+    )]
     pub fn new() -> Self {
-        let mut histogram = Histogram::new_with_bounds(1, 1_000_000, 3).expect("fixed bounds are valid");
+        let mut histogram =
+            Histogram::new_with_bounds(1, 1_000_000, 3).expect("fixed bounds are valid");
         histogram.auto(true);
         Self(histogram)
     }
 
     /// Counts one duration; 0 counts as 1 µs, more than an hour as an hour.
     pub fn record(&mut self, duration: Duration) {
-        let us = u64::try_from(duration.as_micros()).unwrap_or(MAX_US).clamp(1, MAX_US);
+        let us = u64::try_from(duration.as_micros())
+            .unwrap_or(MAX_US)
+            .clamp(1, MAX_US);
         // Can't fail: the histogram resizes and the value is bounded above.
         let _ = self.0.record(us);
     }
@@ -146,7 +152,11 @@ mod tests {
     fn stored_and_merged_it_is_the_same() {
         let (mut a, mut b, mut both) = (Latency::new(), Latency::new(), Latency::new());
         for us in (1..5000).map(|n| n * 37) {
-            if us % 2 == 0 { a.record(Duration::from_micros(us)) } else { b.record(Duration::from_micros(us)) }
+            if us % 2 == 0 {
+                a.record(Duration::from_micros(us))
+            } else {
+                b.record(Duration::from_micros(us))
+            }
             both.record(Duration::from_micros(us));
         }
         let stored = serde_json::to_string(&b).unwrap();

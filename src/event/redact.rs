@@ -88,7 +88,8 @@ impl Redactor {
 
 /// Neither a control character nor one that turns the direction of text around it.
 fn visible(c: char) -> bool {
-    !c.is_control() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    !c.is_control()
+        && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -99,7 +100,12 @@ mod tests {
     fn a_secret_is_masked_in_every_form_it_travels_in() {
         let mut redactor = Redactor::default();
         redactor.add("hunter2 & \"co\"");
-        for form in ["hunter2 & \"co\"", "hunter2+%26+%22co%22", "hunter2 & \\\"co\\\"", &STANDARD.encode("hunter2 & \"co\"")] {
+        for form in [
+            "hunter2 & \"co\"",
+            "hunter2+%26+%22co%22",
+            "hunter2 & \\\"co\\\"",
+            &STANDARD.encode("hunter2 & \"co\""),
+        ] {
             let out = redactor.text(&format!("login with {form} failed"));
             assert_eq!(out.as_str(), "login with ‹redacted› failed");
         }

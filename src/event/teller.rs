@@ -16,13 +16,19 @@ impl Teller {
     /// Counts time from now.
     #[must_use]
     pub fn new(listener: Sender<Record>) -> Self {
-        Self { began: Instant::now(), listener }
+        Self {
+            began: Instant::now(),
+            listener,
+        }
     }
 
     /// Tells what happened just now.
     pub fn tell(&self, event: Event) {
         // A listener that is gone has already ended the run; nobody is left to tell.
-        let _ = self.listener.send(Record { at_us: self.micros(Instant::now()), event });
+        let _ = self.listener.send(Record {
+            at_us: self.micros(Instant::now()),
+            event,
+        });
     }
 
     /// An instant as microseconds since the run began.

@@ -13,7 +13,8 @@ use crate::plan::{Body, JsonPart, Step, Template, Variable};
 impl VirtualUser {
     pub(super) fn url(&self, template: &Template) -> Result<Url, Problem> {
         let text = self.fill(template).map_err(|v| no_value(&v))?;
-        Url::parse(&text).map_err(|e| Problem::new(ErrorKind::Local, format!("`{text}` is not an address: {e}")))
+        Url::parse(&text)
+            .map_err(|e| Problem::new(ErrorKind::Local, format!("`{text}` is not an address: {e}")))
     }
 
     pub(super) fn headers(&self, step: &Step) -> Result<Vec<(HeaderName, HeaderValue)>, Problem> {
@@ -21,8 +22,12 @@ impl VirtualUser {
             .iter()
             .map(|(name, template)| {
                 let text = self.fill(template).map_err(|v| no_value(&v))?;
-                let value = HeaderValue::from_str(&text)
-                    .map_err(|_| Problem::new(ErrorKind::Local, format!("the value of the header `{name}` can't be sent")))?;
+                let value = HeaderValue::from_str(&text).map_err(|_| {
+                    Problem::new(
+                        ErrorKind::Local,
+                        format!("the value of the header `{name}` can't be sent"),
+                    )
+                })?;
                 Ok((name.clone(), value))
             })
             .collect()
@@ -39,7 +44,9 @@ impl VirtualUser {
                     match part {
                         JsonPart::Raw(text) => out.push_str(text),
                         JsonPart::Inside(template) => {
-                            let filled = self.fill_with(template, |v, out| out.push_str(v)).map_err(|v| no_value(&v))?;
+                            let filled = self
+                                .fill_with(template, |v, out| out.push_str(v))
+                                .map_err(|v| no_value(&v))?;
                             push_escaped(&filled, &mut out);
                         }
                     }
@@ -63,14 +70,18 @@ impl VirtualUser {
         if let Some(content_type) = content_type
             && !out.headers().contains_key(header::CONTENT_TYPE)
         {
-            out.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+            out.headers_mut()
+                .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
         Ok((url, out))
     }
 }
 
 fn no_value(variable: &Variable) -> Problem {
-    Problem::new(ErrorKind::Local, format!("`${{{variable}}}` has no value here: the step that captures it did not"))
+    Problem::new(
+        ErrorKind::Local,
+        format!("`${{{variable}}}` has no value here: the step that captures it did not"),
+    )
 }
 
 /// Appends text as the inside of a JSON string.

@@ -27,6 +27,10 @@ impl Session {
     /// A new virtual user.
     #[must_use]
     pub fn user(&self) -> VirtualUser {
-        VirtualUser::new(Arc::clone(&self.connector), Arc::clone(&self.environment), self.plan.redactor.clone())
+        VirtualUser::new(
+            Arc::clone(&self.connector),
+            Arc::clone(&self.environment),
+            self.plan.redactor.clone(),
+        )
     }
 }

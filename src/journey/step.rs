@@ -32,7 +32,11 @@ pub struct Problem {
 
 impl Problem {
     pub(super) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), place: None }
+        Self {
+            kind,
+            message: message.into(),
+            place: None,
+        }
     }
 }
 
@@ -58,7 +62,7 @@ pub struct StepResult {
 }
 
 /// An expectation's text and place.
-pub type ExpectationText = (String, SourceRef);
+type ExpectationText = (String, SourceRef);
 
 /// An answer of any protocol.
 struct Answer {
@@ -73,7 +77,12 @@ struct Answer {
 
 impl Answer {
     fn reply(&self) -> Reply<'_> {
-        let mut reply = Reply::new(Some(self.status), Some(&self.headers), &self.body, self.timings);
+        let mut reply = Reply::new(
+            Some(self.status),
+            Some(&self.headers),
+            &self.body,
+            self.timings,
+        );
         reply.events = self.events;
         reply.last_event = self.last_event.as_deref();
         reply
@@ -87,8 +96,13 @@ pub async fn run_step(user: &mut VirtualUser, step: &Step, detail: Detail) -> St
         let sent = Instant::now();
         let mut result = attempt(user, step, detail, sent).await;
         result.0.began = began;
-        let Some(retry) = &step.retry else { return result.0 };
-        let settled = result.1.as_ref().is_some_and(|answer| retry.until.holds(&answer.reply()));
+        let Some(retry) = &step.retry else {
+            return result.0;
+        };
+        let settled = result
+            .1
+            .as_ref()
+            .is_some_and(|answer| retry.until.holds(&answer.reply()));
         if settled {
             return result.0;
         }
@@ -101,7 +115,10 @@ pub async fn run_step(user: &mut VirtualUser, step: &Step, detail: Detail) -> St
             let within = crate::units::show_duration(retry.within);
             result.0.problem = Some(Problem {
                 kind: ErrorKind::Timeout,
-                message: format!("`{}` did not come to hold within {within}; last seen: {seen}", retry.until.text),
+                message: format!(
+                    "`{}` did not come to hold within {within}; last seen: {seen}",
+                    retry.until.text
+                ),
                 place: Some(retry.until.place.clone()),
             });
             return result.0;
@@ -110,7 +127,12 @@ pub async fn run_step(user: &mut VirtualUser, step: &Step, detail: Detail) -> St
     }
 }
 
-async fn attempt(user: &mut VirtualUser, step: &Step, detail: Detail, sent: Instant) -> (StepResult, Option<Answer>) {
+async fn attempt(
+    user: &mut VirtualUser,
+    step: &Step,
+    detail: Detail,
+    sent: Instant,
+) -> (StepResult, Option<Answer>) {
     let mut result = StepResult {
         began: sent,
         sent,
@@ -140,13 +162,22 @@ async fn attempt(user: &mut VirtualUser, step: &Step, detail: Detail, sent: Inst
 
 /// Asks the answer each expectation, then captures; a capture after a failed expectation is still tried,
 /// so that later steps can show what they are worth.
-fn judge(user: &mut VirtualUser, step: &Step, detail: Detail, answer: &Answer, result: &mut StepResult) {
+fn judge(
+    user: &mut VirtualUser,
+    step: &Step,
+    detail: Detail,
+    answer: &Answer,
+    result: &mut StepResult,
+) {
     let captured: Vec<_> = {
         let reply = answer.reply();
         for expectation in &step.expect {
             check(expectation, &reply, detail, result);
         }
-        step.capture.iter().map(|capture| (capture, capture.find(&reply))).collect()
+        step.capture
+            .iter()
+            .map(|capture| (capture, capture.find(&reply)))
+            .collect()
     };
     for (capture, value) in captured {
         match value {
@@ -154,7 +185,10 @@ fn judge(user: &mut VirtualUser, step: &Step, detail: Detail, answer: &Answer, r
             None if result.problem.is_none() => {
                 result.problem = Some(Problem {
                     kind: ErrorKind::Capture,
-                    message: format!("nothing to capture as `{}`: the answer holds no such single value", capture.name),
+                    message: format!(
+                        "nothing to capture as `{}`: the answer holds no such single value",
+                        capture.name
+                    ),
                     place: Some(capture.place.clone()),
                 });
             }
@@ -186,12 +220,22 @@ async fn exchange(
     result: &mut StepResult,
 ) -> Result<Answer, Problem> {
     let limits = Limits::within(step.timeout);
-    let tell = |text: &dyn Fn() -> String| if detail == Detail::Everything { text() } else { String::new() };
+    let tell = |text: &dyn Fn() -> String| {
+        if detail == Detail::Everything {
+            text()
+        } else {
+            String::new()
+        }
+    };
     match &step.action {
         Action::Http(request) => {
             let (url, request) = user.request(step, request)?;
             result.request = tell(&|| format!("{} {url}", request.method()));
-            let exchange = user.client.send(&url, request, limits).await.map_err(|e| failed(e, result))?;
+            let exchange = user
+                .client
+                .send(&url, request, limits)
+                .await
+                .map_err(|e| failed(e, result))?;
             Ok(Answer {
                 status: exchange.status,
                 headers: exchange.headers,
@@ -205,9 +249,18 @@ async fn exchange(
         Action::Sse { request, until } => {
             let (url, request) = user.request(step, request)?;
             result.request = tell(&|| format!("{} {url}", request.method()));
-            let holds = |name: &str, data: &str| until.as_ref().is_some_and(|u| event_holds(u, name, data));
-            let until = if until.is_some() { Until::Event(&holds) } else { Until::End };
-            let streamed = user.client.stream(&url, request, limits, until).await.map_err(|e| failed(e, result))?;
+            let holds =
+                |name: &str, data: &str| until.as_ref().is_some_and(|u| event_holds(u, name, data));
+            let until = if until.is_some() {
+                Until::Event(&holds)
+            } else {
+                Until::End
+            };
+            let streamed = user
+                .client
+                .stream(&url, request, limits, until)
+                .await
+                .map_err(|e| failed(e, result))?;
             Ok(Answer {
                 status: streamed.status,
                 headers: streamed.headers,
@@ -222,10 +275,20 @@ async fn exchange(
             let url = user.url(url)?;
             result.request = tell(&|| format!("WebSocket {url}"));
             let headers = user.headers(step)?;
-            let messages = send.iter().map(|m: &Body| user.body(m).map(|(text, _)| text)).collect::<Result<_, _>>()?;
-            let holds = |text: &str| until.as_ref().is_none_or(|u| event_holds(u, "message", text));
-            let conversed =
-                user.client.converse(&url, headers, messages, limits, &holds).await.map_err(|e| failed(e, result))?;
+            let messages = send
+                .iter()
+                .map(|m: &Body| user.body(m).map(|(text, _)| text))
+                .collect::<Result<_, _>>()?;
+            let holds = |text: &str| {
+                until
+                    .as_ref()
+                    .is_none_or(|u| event_holds(u, "message", text))
+            };
+            let conversed = user
+                .client
+                .converse(&url, headers, messages, limits, &holds)
+                .await
+                .map_err(|e| failed(e, result))?;
             Ok(Answer {
                 status: conversed.status,
                 headers: conversed.headers,
@@ -247,7 +310,15 @@ fn failed(error: TransportError, result: &mut StepResult) -> Problem {
 
 /// Whether an `until` holds of one event or message.
 fn event_holds(until: &Expectation, name: &str, data: &str) -> bool {
-    let mut reply = Reply::new(None, None, data.as_bytes(), Timings { end: Duration::ZERO, ..Timings::default() });
+    let mut reply = Reply::new(
+        None,
+        None,
+        data.as_bytes(),
+        Timings {
+            end: Duration::ZERO,
+            ..Timings::default()
+        },
+    );
     reply.last_event = Some(name);
     until.holds(&reply)
 }

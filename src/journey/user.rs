@@ -116,14 +116,23 @@ impl VirtualUser {
                 .iter()
                 .find(|(n, _)| n == name)
                 .map(|(_, v)| v.as_str())
-                .or_else(|| self.environment.variables.get(name).map(|s| s.value.as_str())),
+                .or_else(|| {
+                    self.environment
+                        .variables
+                        .get(name)
+                        .map(|s| s.value.as_str())
+                }),
             Variable::Data(column) => self.row.as_ref()?.get(column),
             Variable::Uuid | Variable::Now | Variable::Env { .. } => None,
         }
     }
 
     /// A pause between two durations.
-    pub fn pause(&mut self, least: std::time::Duration, most: std::time::Duration) -> std::time::Duration {
+    pub fn pause(
+        &mut self,
+        least: std::time::Duration,
+        most: std::time::Duration,
+    ) -> std::time::Duration {
         least + most.saturating_sub(least).mul_f64(self.random.f64())
     }
 

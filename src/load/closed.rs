@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use goose::client::GooseClientBuilder;
 use goose::config::GooseConfiguration;
-use goose::goose::{GooseUser, GooseUserData, Scenario as GooseScenario, Transaction, TransactionFunction};
+use goose::goose::{
+    GooseUser, GooseUserData, Scenario as GooseScenario, Transaction, TransactionFunction,
+};
 use goose::{GooseAttack, GooseScheduler};
 
 use super::walk::Walker;
@@ -25,12 +27,13 @@ impl GooseUserData for Seat {
 /// Runs the attack until the field's course says otherwise.
 pub(super) async fn attack(field: Arc<Field>) -> Result<(), String> {
     let profile = &field.session.environment.load;
-    let mut attack = GooseAttack::initialize_with_config(configuration(profile, &field.session.environment.url))
-        .map_err(|e| e.to_string())?
-        .set_scheduler(GooseScheduler::RoundRobin)
-        // Its own HTTP client is never used here; one that all users share costs next to nothing.
-        .set_client_builder_without_cookies(GooseClientBuilder::new().without_cookies())
-        .map_err(|e| e.to_string())?;
+    let mut attack =
+        GooseAttack::initialize_with_config(configuration(profile, &field.session.environment.url))
+            .map_err(|e| e.to_string())?
+            .set_scheduler(GooseScheduler::RoundRobin)
+            // Its own HTTP client is never used here; one that all users share costs next to nothing.
+            .set_client_builder_without_cookies(GooseClientBuilder::new().without_cookies())
+            .map_err(|e| e.to_string())?;
     for (index, (scenario, _)) in field.scenarios.iter().enumerate() {
         let goose_scenario = GooseScenario::new(&scenario.name)
             .set_weight(usize::try_from(scenario.weight).unwrap_or(1))
@@ -71,7 +74,9 @@ fn journey(field: Arc<Field>, scenario: usize) -> TransactionFunction {
                 user.set_session_data(Seat(None));
             }
             if let Some(seat) = user.get_session_data_mut::<Seat>() {
-                let walker = seat.0.get_or_insert_with(|| Box::new(Walker::new(Arc::clone(&field), scenario)));
+                let walker = seat
+                    .0
+                    .get_or_insert_with(|| Box::new(Walker::new(Arc::clone(&field), scenario)));
                 walker.journey().await;
             }
             Ok(())

@@ -21,12 +21,18 @@ pub(super) async fn conduct(field: &Field) -> Result<(), Signal> {
     let session = &field.session;
     let profile = &session.environment.load;
     let mut ticker = Ticker::new(field);
-    session.teller.tell(Event::PhaseStarted { phase: Phase::WarmUp });
+    session.teller.tell(Event::PhaseStarted {
+        phase: Phase::WarmUp,
+    });
     let hold_to = field.hold_from + profile.hold;
     let phases = async {
         ticker.until(field.hold_from).await;
-        session.teller.tell(Event::PhaseStarted { phase: Phase::Hold });
-        let probes = futures_util::future::join_all(probe::under_load(session).map(|p| keep_asking(field, p, hold_to)));
+        session
+            .teller
+            .tell(Event::PhaseStarted { phase: Phase::Hold });
+        let probes = futures_util::future::join_all(
+            probe::under_load(session).map(|p| keep_asking(field, p, hold_to)),
+        );
         tokio::join!(ticker.until(hold_to), probes);
     };
     let stopped = session.stop.unless(phases).await;
@@ -36,7 +42,10 @@ pub(super) async fn conduct(field: &Field) -> Result<(), Signal> {
         return Err(signal);
     }
     end(field, Course::WindDown);
-    let wind_down = session.stop.unless(wait_for_the_last(field, hold_to + profile.grace)).await;
+    let wind_down = session
+        .stop
+        .unless(wait_for_the_last(field, hold_to + profile.grace))
+        .await;
     end(field, Course::Cut);
     // A moment for those that were cut off to say so.
     tokio::time::sleep(LOOK).await;
@@ -78,7 +87,11 @@ struct Ticker<'a> {
 
 impl<'a> Ticker<'a> {
     fn new(field: &'a Field) -> Self {
-        Self { field, cpu: CpuMeter::new(), from: Instant::now() }
+        Self {
+            field,
+            cpu: CpuMeter::new(),
+            from: Instant::now(),
+        }
     }
 
     async fn until(&mut self, end: Instant) {
@@ -104,7 +117,10 @@ impl<'a> Ticker<'a> {
             }
         }
         if let Some(cpu_permille) = self.cpu.look() {
-            teller.tell(Event::Generator(GeneratorSample { cpu_permille, users }));
+            teller.tell(Event::Generator(GeneratorSample {
+                cpu_permille,
+                users,
+            }));
         }
     }
 }

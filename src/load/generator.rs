@@ -9,10 +9,20 @@ const SPARE_FILES: u64 = 100;
 
 /// Whether this process may open the connections that so many users need.
 pub(super) fn enough_files(users: u32) -> Result<(), LoadError> {
-    let Some(limit) = file_limit() else { return Ok(()) };
+    let Some(limit) = file_limit() else {
+        return Ok(());
+    };
     // A user holds a connection, and a second one for a moment when it opens a socket.
     let needed = u64::from(users) * 2 + SPARE_FILES;
-    if needed <= limit { Ok(()) } else { Err(LoadError::Files { users, needed, limit }) }
+    if needed <= limit {
+        Ok(())
+    } else {
+        Err(LoadError::Files {
+            users,
+            needed,
+            limit,
+        })
+    }
 }
 
 /// The soft limit of open files, where the system tells it.
@@ -33,7 +43,9 @@ const TICKS: u64 = 100;
 
 impl CpuMeter {
     pub(super) fn new() -> Self {
-        Self { last: ticks().map(|t| (Instant::now(), t)) }
+        Self {
+            last: ticks().map(|t| (Instant::now(), t)),
+        }
     }
 
     /// Thousandths of one core used since the last look; nothing where the system does not tell.
@@ -41,7 +53,9 @@ impl CpuMeter {
         let (before, ticks_before) = self.last?;
         let (now, ticks_now) = (Instant::now(), ticks()?);
         self.last = Some((now, ticks_now));
-        let elapsed_ms = u64::try_from(now.duration_since(before).as_millis()).ok().filter(|ms| *ms > 0)?;
+        let elapsed_ms = u64::try_from(now.duration_since(before).as_millis())
+            .ok()
+            .filter(|ms| *ms > 0)?;
         let used_ms = ticks_now.saturating_sub(ticks_before) * 1000 / TICKS;
         u32::try_from(used_ms * 1000 / elapsed_ms).ok()
     }

@@ -61,7 +61,9 @@ pub enum LoadError {
     #[error("the load engine failed: {0}")]
     Engine(String),
     /// This process may not open as many connections as users need.
-    #[error("{users} users need about {needed} open files, and this process may have {limit}: run `ulimit -n {needed}` first, or lower `users`")]
+    #[error(
+        "{users} users need about {needed} open files, and this process may have {limit}: run `ulimit -n {needed}` first, or lower `users`"
+    )]
     Files {
         /// Users planned.
         users: u32,
@@ -107,8 +109,14 @@ pub async fn run(session: &Session) -> Result<(), LoadError> {
     let (attacked, conducted) = tokio::join!(attack, conductor::conduct(&field));
     conducted.map_err(LoadError::Stopped)?;
     attacked.map_err(LoadError::Engine)?;
-    let after = futures_util::future::join_all(probe::under_load(session).map(|p| p.ask(session, Moment::After)));
-    session.stop.unless(after).await.map_err(LoadError::Stopped)?;
+    let after = futures_util::future::join_all(
+        probe::under_load(session).map(|p| p.ask(session, Moment::After)),
+    );
+    session
+        .stop
+        .unless(after)
+        .await
+        .map_err(LoadError::Stopped)?;
     Ok(())
 }
 

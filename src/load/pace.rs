@@ -12,7 +12,10 @@ pub(super) struct Pace {
 
 impl Pace {
     pub(super) fn new(per_second: u32) -> Self {
-        Self { slot: Duration::from_secs(1) / per_second.max(1), next: Mutex::new(None) }
+        Self {
+            slot: Duration::from_secs(1) / per_second.max(1),
+            next: Mutex::new(None),
+        }
     }
 
     /// The first free slot at or after `wanted`.

@@ -62,9 +62,17 @@ impl Recorder {
     pub(super) fn new(steps: Vec<StepKey>) -> Self {
         let part = || Part {
             delay: Latency::new(),
-            cells: std::iter::repeat_with(Cell::default).take(steps.len()).collect(),
+            cells: std::iter::repeat_with(Cell::default)
+                .take(steps.len())
+                .collect(),
         };
-        Self { warm_up: part(), hold: part(), steps, told: BTreeMap::new(), users: 0 }
+        Self {
+            warm_up: part(),
+            hold: part(),
+            steps,
+            told: BTreeMap::new(),
+            users: 0,
+        }
     }
 
     fn part(&mut self, phase: Phase) -> &mut Part {
@@ -78,7 +86,9 @@ impl Recorder {
     pub(super) fn record(&mut self, step: usize, phase: Phase, sample: &Sample) -> bool {
         let part = self.part(phase);
         part.delay.record(sample.delay);
-        let Some(cell) = part.cells.get_mut(step) else { return false };
+        let Some(cell) = part.cells.get_mut(step) else {
+            return false;
+        };
         cell.bytes += sample.bytes;
         if let Some(first) = sample.first_token {
             cell.first_token.record(first);
@@ -95,7 +105,9 @@ impl Recorder {
         if sample.kind.is_none_or(ErrorKind::answered) {
             cell.service.record(sample.service);
         }
-        let Some(kind) = sample.kind else { return false };
+        let Some(kind) = sample.kind else {
+            return false;
+        };
         let told = self.told.entry((step, kind)).or_insert(0);
         *told += 1;
         *told <= FULL_FAILURES
@@ -133,7 +145,14 @@ impl Recorder {
             .collect();
         let delay = std::mem::take(&mut part.delay);
         self.steps = names;
-        (!steps.is_empty()).then_some(Window { phase, from_us, to_us, users, delay, steps })
+        (!steps.is_empty()).then_some(Window {
+            phase,
+            from_us,
+            to_us,
+            users,
+            delay,
+            steps,
+        })
     }
 }
 
@@ -143,12 +162,22 @@ mod tests {
 
     fn sample(ms: u64, kind: Option<ErrorKind>) -> Sample {
         let time = Duration::from_millis(ms);
-        Sample { delay: Duration::ZERO, response: time, service: time, first_token: None, bytes: 10, kind }
+        Sample {
+            delay: Duration::ZERO,
+            response: time,
+            service: time,
+            first_token: None,
+            bytes: 10,
+            kind,
+        }
     }
 
     #[test]
     fn everything_counted_comes_out_once() {
-        let step = StepKey { scenario: "s".into(), step: "a".into() };
+        let step = StepKey {
+            scenario: "s".into(),
+            step: "a".into(),
+        };
         let mut recorder = Recorder::new(vec![step]);
         recorder.record(0, Phase::Hold, &sample(5, None));
         recorder.record(0, Phase::Hold, &sample(7, Some(ErrorKind::Expectation)));
@@ -156,7 +185,10 @@ mod tests {
         recorder.unanswered(0, Phase::Hold, ErrorKind::CutOff);
         let window = recorder.drain(Phase::Hold, 0, 1).unwrap();
         let cell = &window.steps[0];
-        assert_eq!((cell.ok.count(), cell.failed.count(), cell.service.count()), (1, 1, 2));
+        assert_eq!(
+            (cell.ok.count(), cell.failed.count(), cell.service.count()),
+            (1, 1, 2)
+        );
         assert_eq!(cell.errors.values().sum::<u64>(), 3);
         assert_eq!(cell.bytes, 30);
         assert!(recorder.drain(Phase::Hold, 1, 2).is_none());
@@ -165,9 +197,14 @@ mod tests {
 
     #[test]
     fn only_the_first_failures_of_a_kind_are_told() {
-        let step = StepKey { scenario: "s".into(), step: "a".into() };
+        let step = StepKey {
+            scenario: "s".into(),
+            step: "a".into(),
+        };
         let mut recorder = Recorder::new(vec![step]);
-        let told = (0..10).filter(|_| recorder.record(0, Phase::Hold, &sample(1, Some(ErrorKind::Reset)))).count();
+        let told = (0..10)
+            .filter(|_| recorder.record(0, Phase::Hold, &sample(1, Some(ErrorKind::Reset))))
+            .count();
         assert_eq!(told, 3);
         assert!(recorder.record(0, Phase::Hold, &sample(1, Some(ErrorKind::Timeout))));
     }

@@ -26,7 +26,10 @@ struct Due {
 
 impl Due {
     fn now() -> Self {
-        Self { at: Instant::now(), late: Duration::ZERO }
+        Self {
+            at: Instant::now(),
+            late: Duration::ZERO,
+        }
     }
 }
 
@@ -38,7 +41,12 @@ impl Walker {
         };
         let user = field.session.user();
         field.record(|r| r.users += 1);
-        Self { field, scenario, first_step, user }
+        Self {
+            field,
+            scenario,
+            first_step,
+            user,
+        }
     }
 
     /// Walks the scenario once, then its teardown.
@@ -56,7 +64,10 @@ impl Walker {
                 failed = true;
                 break;
             }
-            planned = Instant::now() + step.think.map_or(Duration::ZERO, |(least, most)| self.user.pause(least, most));
+            planned = Instant::now()
+                + step
+                    .think
+                    .map_or(Duration::ZERO, |(least, most)| self.user.pause(least, most));
         }
         for (index, step) in scenario.teardown.iter().enumerate() {
             // Also while winding down: what the journey made is removed.
@@ -79,10 +90,17 @@ impl Walker {
     /// A user of the closed model has no appointment: it sends when it has woken. So its latency counts
     /// from waking, and how late it woke is kept apart, as a figure about the generator.
     async fn due(&self, planned: Instant) -> Due {
-        let planned = self.field.pace.as_ref().map_or(planned, |pace| pace.next(planned));
+        let planned = self
+            .field
+            .pace
+            .as_ref()
+            .map_or(planned, |pace| pace.next(planned));
         self.sleep_until(planned).await;
         let at = Instant::now();
-        Due { at, late: at.saturating_duration_since(planned) }
+        Due {
+            at,
+            late: at.saturating_duration_since(planned),
+        }
     }
 
     /// Sleeps, but not beyond the end of the load.
@@ -105,20 +123,32 @@ impl Walker {
             _ = course.wait_for(|c| *c == Course::Cut) => None,
             result = run_step(&mut self.user, step, Detail::FailuresOnly) => Some(result),
         };
-        let phase = if due.at < self.field.hold_from { Phase::WarmUp } else { Phase::Hold };
+        let phase = if due.at < self.field.hold_from {
+            Phase::WarmUp
+        } else {
+            Phase::Hold
+        };
         let index = self.first_step + index;
         match outcome {
             Some(result) => self.record(index, step, phase, due, &result),
             // Cut off by the end of the load: it had no answer within its grace, and counts as such.
             // Cut off by an interrupt: the run is void anyway.
             None => {
-                self.field.record(|r| r.unanswered(index, phase, ErrorKind::CutOff));
+                self.field
+                    .record(|r| r.unanswered(index, phase, ErrorKind::CutOff));
                 false
             }
         }
     }
 
-    fn record(&self, index: usize, step: &Step, phase: Phase, due: Due, result: &StepResult) -> bool {
+    fn record(
+        &self,
+        index: usize,
+        step: &Step,
+        phase: Phase,
+        due: Due,
+        result: &StepResult,
+    ) -> bool {
         let until_sent = result.sent.saturating_duration_since(due.at);
         let kind = result.problem.as_ref().map(|p| p.kind);
         let sample = Sample {
@@ -130,7 +160,8 @@ impl Walker {
             kind,
         };
         let mut tell = false;
-        self.field.record(|r| tell = r.record(index, phase, &sample));
+        self.field
+            .record(|r| tell = r.record(index, phase, &sample));
         if let (true, Some(problem)) = (tell, &result.problem) {
             self.tell_failure(step, problem, result.status);
         }
@@ -140,12 +171,15 @@ impl Walker {
     fn tell_failure(&self, step: &Step, problem: &Problem, status: Option<u16>) {
         let status = status.map_or_else(String::new, |s| format!("{s}: "));
         let redactor = self.user.redactor();
-        self.field.session.teller.tell(Event::FailureSample(FailureSample {
-            step: self.scenario.key(step),
-            kind: problem.kind,
-            seen: show(&redactor, &format!("{status}{}", problem.message)),
-            source: problem.place.clone().or_else(|| Some(step.place.clone())),
-        }));
+        self.field
+            .session
+            .teller
+            .tell(Event::FailureSample(FailureSample {
+                step: self.scenario.key(step),
+                kind: problem.kind,
+                seen: show(&redactor, &format!("{status}{}", problem.message)),
+                source: problem.place.clone().or_else(|| Some(step.place.clone())),
+            }));
     }
 }
 

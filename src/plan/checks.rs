@@ -25,7 +25,10 @@ impl Plan {
             title: "the stack answers".to_owned(),
             group: "reachable".to_owned(),
             gate: Gate::Mandatory,
-            subject: Subject::Probe { probe: REACHABLE.to_owned(), moment: Moment::Before },
+            subject: Subject::Probe {
+                probe: REACHABLE.to_owned(),
+                moment: Moment::Before,
+            },
             source: Some(environment.place.clone()),
             remedy: format!(
                 "Check the address of `{}` in gates.toml, that the stack is up, and that this machine may reach it.",
@@ -38,7 +41,10 @@ impl Plan {
             title: service.name.clone(),
             group: "services".to_owned(),
             gate: service.gate,
-            subject: Subject::Probe { probe: service_probe(&service.name), moment: Moment::Before },
+            subject: Subject::Probe {
+                probe: service_probe(&service.name),
+                moment: Moment::Before,
+            },
             source: Some(service.place.clone()),
             remedy: service.remedy.clone(),
         });
@@ -76,8 +82,14 @@ impl Plan {
     #[must_use]
     pub fn refusal(&self, scenario: &Scenario) -> Option<String> {
         let step = scenario.first_write()?;
-        let what = format!("writes, and step `{}` of `{}` writes", step.name, scenario.name);
-        self.environment.safety.writes.refusal(&what, &self.environment.name)
+        let what = format!(
+            "writes, and step `{}` of `{}` writes",
+            step.name, scenario.name
+        );
+        self.environment
+            .safety
+            .writes
+            .refusal(&what, &self.environment.name)
     }
 
     /// Each agent by itself is mandatory, unless gates.toml asks for less than all of them.
@@ -99,14 +111,19 @@ impl Plan {
                 title: agent.name.clone(),
                 group: "agents".to_owned(),
                 gate: self.agent_gate(),
-                subject: Subject::Probe { probe: agent_probe(&agent.name), moment: Moment::Before },
+                subject: Subject::Probe {
+                    probe: agent_probe(&agent.name),
+                    moment: Moment::Before,
+                },
                 source: Some(agent.place.clone()),
                 remedy: agent.remedy.clone(),
             })
             .collect();
         if let Some((at_least, place)) = &self.agents {
             let mut moments = vec![Moment::Before];
-            if self.environment.stages.contains(&Stage::Load) && self.environment.safety.load == Permission::Allowed {
+            if self.environment.stages.contains(&Stage::Load)
+                && self.environment.safety.load == Permission::Allowed
+            {
                 moments.extend([Moment::During, Moment::After]);
             }
             checks.push(DeclaredCheck {
@@ -116,7 +133,12 @@ impl Plan {
                 group: "agents".to_owned(),
                 gate: Gate::Mandatory,
                 subject: Subject::AgentHealth {
-                    probes: self.environment.agents.iter().map(|a| agent_probe(&a.name)).collect(),
+                    probes: self
+                        .environment
+                        .agents
+                        .iter()
+                        .map(|a| agent_probe(&a.name))
+                        .collect(),
                     moments,
                     at_least: *at_least,
                 },
@@ -131,9 +153,13 @@ impl Plan {
                 title: "the aggregate agrees with the agents".to_owned(),
                 group: "agents".to_owned(),
                 gate: Gate::Mandatory,
-                subject: Subject::Probe { probe: AGGREGATE.to_owned(), moment: Moment::Before },
+                subject: Subject::Probe {
+                    probe: AGGREGATE.to_owned(),
+                    moment: Moment::Before,
+                },
                 source: Some(aggregate.place.clone()),
-                remedy: "Trust each agent's own word; mend the aggregate, for others rely on it.".to_owned(),
+                remedy: "Trust each agent's own word; mend the aggregate, for others rely on it."
+                    .to_owned(),
             });
         }
         checks
@@ -141,11 +167,17 @@ impl Plan {
 
     fn under_load(&self) -> Vec<DeclaredCheck> {
         let mut checks = Vec::new();
-        let forbidden = self.environment.safety.load.refusal("load", &self.environment.name);
+        let forbidden = self
+            .environment
+            .safety
+            .load
+            .refusal("load", &self.environment.name);
         for scenario in self.scenarios.iter().filter(|s| s.used_by(Stage::Load)) {
             let refusal = forbidden.clone().or_else(|| self.refusal(scenario));
             for step in scenario.all_steps() {
-                let targets = self.targets.for_step(&step.targets, step.action.is_stream());
+                let targets = self
+                    .targets
+                    .for_step(&step.targets, step.action.is_stream());
                 checks.extend(step_targets(scenario, step, &targets, refusal.as_deref()));
             }
         }
@@ -166,7 +198,9 @@ impl Plan {
                     decide: self.targets.decide.unwrap_or_default(),
                 }),
                 source: Some(errors.place.clone()),
-                remedy: "Look at the steps below with the most errors, and at their first failures.".to_owned(),
+                remedy:
+                    "Look at the steps below with the most errors, and at their first failures."
+                        .to_owned(),
             });
         }
         checks.push(DeclaredCheck {
@@ -175,14 +209,32 @@ impl Plan {
             title: "the generator kept to its schedule".to_owned(),
             group: "generator".to_owned(),
             gate: Gate::Mandatory,
-            subject: subject(Subject::Generator { delay: self.environment.load.max_delay }),
+            subject: subject(Subject::Generator {
+                delay: self.environment.load.max_delay,
+            }),
             source: None,
             remedy: "Give the machine that runs `gates` more CPU, or lower `users`.".to_owned(),
         });
         for moment in [Moment::During, Moment::After] {
-            let word = if moment == Moment::During { "during" } else { "after" };
-            let services = self.environment.services.iter().map(|s| (service_probe(&s.name), &s.name, &s.place, &s.remedy, s.gate));
-            let agents = self.environment.agents.iter().map(|a| (agent_probe(&a.name), &a.name, &a.place, &a.remedy, self.agent_gate()));
+            let word = if moment == Moment::During {
+                "during"
+            } else {
+                "after"
+            };
+            let services = self
+                .environment
+                .services
+                .iter()
+                .map(|s| (service_probe(&s.name), &s.name, &s.place, &s.remedy, s.gate));
+            let agents = self.environment.agents.iter().map(|a| {
+                (
+                    agent_probe(&a.name),
+                    &a.name,
+                    &a.place,
+                    &a.remedy,
+                    self.agent_gate(),
+                )
+            });
             for (probe, name, place, remedy, gate) in services.chain(agents) {
                 checks.push(DeclaredCheck {
                     id: format!("load/{word}/{name}"),
@@ -217,7 +269,12 @@ pub fn agent_probe(name: &str) -> String {
     format!("agent/{name}")
 }
 
-fn step_targets(scenario: &Scenario, step: &Step, targets: &Targets, refusal: Option<&str>) -> Vec<DeclaredCheck> {
+fn step_targets(
+    scenario: &Scenario,
+    step: &Step,
+    targets: &Targets,
+    refusal: Option<&str>,
+) -> Vec<DeclaredCheck> {
     let key: StepKey = scenario.key(step);
     let decide = targets.decide.unwrap_or_default();
     let check = |what: &str, subject: Subject, source, remedy: &str| DeclaredCheck {
@@ -227,7 +284,9 @@ fn step_targets(scenario: &Scenario, step: &Step, targets: &Targets, refusal: Op
         group: scenario.name.to_string(),
         gate: Gate::Mandatory,
         subject: match refusal {
-            Some(rule) => Subject::NotAllowed { rule: rule.to_owned() },
+            Some(rule) => Subject::NotAllowed {
+                rule: rule.to_owned(),
+            },
             None => subject,
         },
         source: Some(source),
@@ -252,8 +311,17 @@ fn step_targets(scenario: &Scenario, step: &Step, targets: &Targets, refusal: Op
         })
         .collect();
     if let Some(errors) = &targets.errors {
-        let subject = Subject::Errors { scope: ErrorScope::Step(key), limit: errors.limit, decide };
-        checks.push(check("errors", subject, errors.place.clone(), "See its first failures in full, then the stack's log at those times."));
+        let subject = Subject::Errors {
+            scope: ErrorScope::Step(key),
+            limit: errors.limit,
+            decide,
+        };
+        checks.push(check(
+            "errors",
+            subject,
+            errors.place.clone(),
+            "See its first failures in full, then the stack's log at those times.",
+        ));
     }
     checks
 }

@@ -39,7 +39,11 @@ impl Row {
     #[must_use]
     pub fn get(&self, column: &str) -> Option<&str> {
         let column = self.data.columns.iter().position(|c| c == column)?;
-        self.data.rows.get(self.index)?.get(column).map(String::as_str)
+        self.data
+            .rows
+            .get(self.index)?
+            .get(column)
+            .map(String::as_str)
     }
 }
 
@@ -48,30 +52,60 @@ impl Data {
     ///
     /// # Errors
     /// A [`Finding`] at `asked` (where the scenario names the file) or in the CSV file itself.
-    pub fn read(path: &Path, pick: Pick, scenario: &SourceFile, asked: &Span) -> Result<Self, Finding> {
+    pub fn read(
+        path: &Path,
+        pick: Pick,
+        scenario: &SourceFile,
+        asked: &Span,
+    ) -> Result<Self, Finding> {
         let at_scenario = |message: String| Finding::at(scenario, asked.clone(), message);
-        let source = SourceFile::read(path)
-            .map_err(|f| at_scenario(f.message).help("the path is relative to the scenario's file"))?;
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(source.text.as_bytes());
+        let source = SourceFile::read(path).map_err(|f| {
+            at_scenario(f.message).help("the path is relative to the scenario's file")
+        })?;
+        let mut reader = csv::ReaderBuilder::new()
+            .trim(csv::Trim::Headers)
+            .from_reader(source.text.as_bytes());
         let in_file = |error: &csv::Error| {
-            let offset = error.position().and_then(|p| usize::try_from(p.byte()).ok()).unwrap_or(0);
+            let offset = error
+                .position()
+                .and_then(|p| usize::try_from(p.byte()).ok())
+                .unwrap_or(0);
             Finding::at(&source, offset..offset, format!("not valid CSV: {error}"))
         };
-        let columns: Vec<String> = reader.headers().map_err(|e| in_file(&e))?.iter().map(str::to_owned).collect();
+        let columns: Vec<String> = reader
+            .headers()
+            .map_err(|e| in_file(&e))?
+            .iter()
+            .map(str::to_owned)
+            .collect();
         for (n, column) in columns.iter().enumerate() {
             if column.is_empty() || columns[..n].contains(column) {
-                return Err(Finding::at(&source, 0..0, format!("column {} has no name of its own", n + 1))
-                    .help("the first line names each column once"));
+                return Err(Finding::at(
+                    &source,
+                    0..0,
+                    format!("column {} has no name of its own", n + 1),
+                )
+                .help("the first line names each column once"));
             }
         }
         let rows = reader
             .records()
-            .map(|record| record.map(|r| r.iter().map(str::to_owned).collect()).map_err(|e| in_file(&e)))
+            .map(|record| {
+                record
+                    .map(|r| r.iter().map(str::to_owned).collect())
+                    .map_err(|e| in_file(&e))
+            })
             .collect::<Result<Vec<Vec<String>>, _>>()?;
         if rows.is_empty() {
-            return Err(at_scenario(format!("{} has no rows", path.display())).help("a data file needs at least one row"));
+            return Err(at_scenario(format!("{} has no rows", path.display()))
+                .help("a data file needs at least one row"));
         }
-        Ok(Self { columns, rows, pick, next: AtomicUsize::new(0) })
+        Ok(Self {
+            columns,
+            rows,
+            pick,
+            next: AtomicUsize::new(0),
+        })
     }
 
     /// How many rows there are.
@@ -97,8 +131,13 @@ impl Data {
         let index = match (self.pick, own) {
             (Pick::Unique, Some(row)) => row.index,
             (Pick::Random, _) => random % self.rows.len(),
-            (Pick::Unique | Pick::Sequential, _) => self.next.fetch_add(1, Ordering::Relaxed) % self.rows.len(),
+            (Pick::Unique | Pick::Sequential, _) => {
+                self.next.fetch_add(1, Ordering::Relaxed) % self.rows.len()
+            }
         };
-        Row { data: Arc::clone(self), index }
+        Row {
+            data: Arc::clone(self),
+            index,
+        }
     }
 }

@@ -73,7 +73,9 @@ impl Permission {
     pub fn refusal(self, what: &str, environment: &str) -> Option<String> {
         match self {
             Self::Allowed => None,
-            Self::NotGranted => Some(format!("`{environment}` does not allow {what} (gates.toml)")),
+            Self::NotGranted => Some(format!(
+                "`{environment}` does not allow {what} (gates.toml)"
+            )),
             Self::Protected => Some(format!(
                 "`{environment}` is protected: {what} needs `--allow-protected {environment}`"
             )),

@@ -23,7 +23,9 @@ use crate::units::Ratio;
 
 pub use checks::{AGGREGATE, REACHABLE, agent_probe, service_probe};
 pub use data::{Data, Pick, Row};
-pub use environment::{Agent, Aggregate, Ask, Environment, LoadProfile, Permission, Safety, Service, Setting};
+pub use environment::{
+    Agent, Aggregate, Ask, Environment, LoadProfile, Permission, Safety, Service, Setting,
+};
 pub use project::{Project, Protected, Settings, StackKind};
 pub use scenario::{Action, Body, JsonPart, Request, Retry, Scenario, Step};
 pub use scenario_file::read_scenario;
@@ -56,7 +58,12 @@ impl Plan {
     ///
     /// # Errors
     /// Everything that is wrong with gates.toml and the scenarios.
-    pub fn load(project: &Project, environment: &str, vars: &Vars, protected: Protected) -> Result<Self, Vec<Finding>> {
+    pub fn load(
+        project: &Project,
+        environment: &str,
+        vars: &Vars,
+        protected: Protected,
+    ) -> Result<Self, Vec<Finding>> {
         let settings = project.settings(environment, vars, protected)?;
         let names = variable_names(&settings.environment);
         let (scenarios, mut findings) = read_scenarios(project, &settings, vars, &names);
@@ -78,13 +85,20 @@ impl Plan {
 
     /// Scenarios that a stage may run here.
     pub fn scenarios_for(&self, stage: Stage) -> impl Iterator<Item = &Scenario> {
-        self.scenarios.iter().filter(move |s| s.used_by(stage) && self.refusal(s).is_none())
+        self.scenarios
+            .iter()
+            .filter(move |s| s.used_by(stage) && self.refusal(s).is_none())
     }
 }
 
 /// The names that scenarios can use without capturing them.
 fn variable_names(environment: &Environment) -> BTreeSet<String> {
-    environment.variables.keys().cloned().chain(std::iter::once("url".to_owned())).collect()
+    environment
+        .variables
+        .keys()
+        .cloned()
+        .chain(std::iter::once("url".to_owned()))
+        .collect()
 }
 
 fn read_scenarios(
@@ -105,10 +119,16 @@ fn read_scenarios(
             }
         };
         if paths.is_empty() {
-            findings.push(at(format!("no file matches `{}`", pattern.value)).help("the pattern is relative to gates.toml"));
+            findings.push(
+                at(format!("no file matches `{}`", pattern.value))
+                    .help("the pattern is relative to gates.toml"),
+            );
         }
         for path in paths {
-            match SourceFile::read(&path).map_err(|f| vec![f]).and_then(|s| read_scenario(&s, vars, names)) {
+            match SourceFile::read(&path)
+                .map_err(|f| vec![f])
+                .and_then(|s| read_scenario(&s, vars, names))
+            {
                 Ok(scenario) => scenarios.push(scenario),
                 Err(found) => findings.extend(found),
             }
@@ -136,7 +156,10 @@ fn check_scenarios(project: &Project, settings: &Settings, scenarios: &[Scenario
             if share > data.len() {
                 findings.push(Finding::about_file(
                     &scenario.source.name,
-                    format!("gives each of {share} users a row of its own, but has {} rows", data.len()),
+                    format!(
+                        "gives each of {share} users a row of its own, but has {} rows",
+                        data.len()
+                    ),
                     "add rows, lower `users`, or use `pick: sequential`",
                 ));
             }
@@ -147,7 +170,9 @@ fn check_scenarios(project: &Project, settings: &Settings, scenarios: &[Scenario
     if settings.environment.stages.contains(&Stage::Load) && users < under_load {
         findings.push(Finding::about_file(
             &project.source.name,
-            format!("lets {users} users run {under_load} scenarios, so some would never run under load"),
+            format!(
+                "lets {users} users run {under_load} scenarios, so some would never run under load"
+            ),
             "raise `users` in [load], or take the tag `load` from some scenarios",
         ));
     }
@@ -156,25 +181,45 @@ fn check_scenarios(project: &Project, settings: &Settings, scenarios: &[Scenario
 
 /// Most users that a scenario can get of all, by its weight.
 fn users_of(scenarios: &[Scenario], one: &Scenario, users: u32) -> usize {
-    let total: u32 = scenarios.iter().filter(|s| s.used_by(Stage::Load)).map(|s| s.weight).sum();
+    let total: u32 = scenarios
+        .iter()
+        .filter(|s| s.used_by(Stage::Load))
+        .map(|s| s.weight)
+        .sum();
     let share = (u64::from(users) * u64::from(one.weight)).div_ceil(u64::from(total.max(1)));
     // Users arrive scenario by scenario, so a share can be exceeded by a round of the weights.
-    usize::try_from(share + u64::from(one.weight)).unwrap_or(usize::MAX).min(usize::try_from(users).unwrap_or(usize::MAX))
+    usize::try_from(share + u64::from(one.weight))
+        .unwrap_or(usize::MAX)
+        .min(usize::try_from(users).unwrap_or(usize::MAX))
 }
 
 /// Collects secrets: what is marked so, what is called so, and passwords inside of addresses.
 fn redactor(environment: &Environment, vars: &Vars) -> Redactor {
-    const NAMES: [&str; 7] = ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "PRIVATE_KEY", "CREDENTIAL"];
+    const NAMES: [&str; 7] = [
+        "PASSWORD",
+        "PASSWD",
+        "SECRET",
+        "TOKEN",
+        "API_KEY",
+        "PRIVATE_KEY",
+        "CREDENTIAL",
+    ];
     let mut redactor = Redactor::default();
     for setting in environment.variables.values().filter(|s| s.secret) {
         redactor.add(&setting.value);
     }
     for name in vars.names() {
-        let Some(value) = vars.get(name) else { continue };
+        let Some(value) = vars.get(name) else {
+            continue;
+        };
         if NAMES.iter().any(|n| name.to_uppercase().contains(n)) && value.len() >= 8 {
             redactor.add(value);
         }
-        if let Some(password) = url::Url::parse(value).ok().as_ref().and_then(url::Url::password) {
+        if let Some(password) = url::Url::parse(value)
+            .ok()
+            .as_ref()
+            .and_then(url::Url::password)
+        {
             redactor.add(password);
         }
     }
@@ -182,7 +227,11 @@ fn redactor(environment: &Environment, vars: &Vars) -> Redactor {
         Ask::Http { url, .. } | Ask::Postgres { url } | Ask::Redis { url } => url,
     });
     for address in addresses.chain([&environment.url]) {
-        if let Some(password) = url::Url::parse(address).ok().as_ref().and_then(url::Url::password) {
+        if let Some(password) = url::Url::parse(address)
+            .ok()
+            .as_ref()
+            .and_then(url::Url::password)
+        {
             redactor.add(password);
         }
     }

@@ -10,7 +10,11 @@ use crate::event::Clock;
 
 /// Finds variables that nobody defines, captures that nobody uses, and targets that a step can't feed.
 /// `names` are the variables that the environment defines.
-pub(super) fn check_names(scenario: &Scenario, names: &BTreeSet<String>, findings: &RefCell<Findings>) {
+pub(super) fn check_names(
+    scenario: &Scenario,
+    names: &BTreeSet<String>,
+    findings: &RefCell<Findings>,
+) {
     let mut known = names.clone();
     let mut later = BTreeSet::new();
     for step in scenario.all_steps() {
@@ -36,8 +40,12 @@ pub(super) fn check_names(scenario: &Scenario, names: &BTreeSet<String>, finding
             if target.clock == Clock::FirstToken && !step.action.is_stream() {
                 let span = scenario.source.offset(&target.place);
                 findings.borrow_mut().push(
-                    Finding::at(&scenario.source, span..span, "`first_token` is measured on streams, and this step is none")
-                        .help("use `p95` here, or make the step an `sse` or `websocket` one"),
+                    Finding::at(
+                        &scenario.source,
+                        span..span,
+                        "`first_token` is measured on streams, and this step is none",
+                    )
+                    .help("use `p95` here, or make the step an `sse` or `websocket` one"),
                 );
             }
         }
@@ -56,9 +64,10 @@ fn check(
     match variable {
         Variable::Uuid | Variable::Now | Variable::Env { .. } => None,
         Variable::Named(name) if known.contains(name) => None,
-        Variable::Named(name) if later.contains(name) => {
-            Some(at(format!("`${{{name}}}` is captured by a later step")).help("move that step before this one"))
-        }
+        Variable::Named(name) if later.contains(name) => Some(
+            at(format!("`${{{name}}}` is captured by a later step"))
+                .help("move that step before this one"),
+        ),
         Variable::Named(name) => {
             let near = nearest(name, known.iter().map(String::as_str));
             Some(at(format!("nothing defines `${{{name}}}`")).help(near.map_or_else(
@@ -67,14 +76,18 @@ fn check(
             )))
         }
         Variable::Data(column) => match &scenario.data {
-            None => Some(at(format!("`${{data.{column}}}` needs `data: {{file: …}}` in the scenario"))),
+            None => Some(at(format!(
+                "`${{data.{column}}}` needs `data: {{file: …}}` in the scenario"
+            ))),
             Some(data) if data.columns.contains(column) => None,
             Some(data) => {
                 let near = nearest(column, data.columns.iter().map(String::as_str));
-                Some(at(format!("the data file has no column `{column}`")).help(near.map_or_else(
-                    || format!("its columns: {}", data.columns.join(", ")),
-                    |near| format!("did you mean `${{data.{near}}}`?"),
-                )))
+                Some(
+                    at(format!("the data file has no column `{column}`")).help(near.map_or_else(
+                        || format!("its columns: {}", data.columns.join(", ")),
+                        |near| format!("did you mean `${{data.{near}}}`?"),
+                    )),
+                )
             }
         },
     }

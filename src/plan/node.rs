@@ -7,11 +7,11 @@ use toml::de::{DeTable, DeValue};
 use super::source::{Finding, Located, SourceFile, Span};
 
 /// A value as it stands in a file.
-pub type Node = Located<Value>;
+pub(super) type Node = Located<Value>;
 
 /// What a node holds.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub(super) enum Value {
     /// Nothing was written.
     Null,
     /// `true` or `false`.
@@ -31,7 +31,7 @@ pub enum Value {
 impl Value {
     /// The kind of value, for messages.
     #[must_use]
-    pub fn kind(&self) -> &'static str {
+    pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "nothing",
             Self::Bool(_) => "true or false",
@@ -47,7 +47,7 @@ impl Value {
 ///
 /// # Errors
 /// A [`Finding`] at the place the parser stopped.
-pub fn parse_yaml(source: &SourceFile) -> Result<Node, Finding> {
+pub(super) fn parse_yaml(source: &SourceFile) -> Result<Node, Finding> {
     let options = serde_saphyr::options! {
         strict_booleans: true,
         with_snippet: false,
@@ -65,16 +65,23 @@ pub fn parse_yaml(source: &SourceFile) -> Result<Node, Finding> {
 fn yaml_finding(source: &SourceFile, error: &serde_saphyr::Error) -> Finding {
     let location = error.locations().and_then(|l| l.primary_location());
     let start = location.map_or(0, |l| byte_offset(&source.text, &l));
-    let end = source.text[start..].chars().next().map_or(start, |c| start + c.len_utf8());
+    let end = source.text[start..]
+        .chars()
+        .next()
+        .map_or(start, |c| start + c.len_utf8());
     let text = error.without_snippet().to_string();
     // The library's text ends in its own `at line N, column M`, and hints at options of its own.
     let text = text.split(" at line ").next().unwrap_or_default();
     let message = match text.split_once("duplicate mapping key: ") {
         Some((_, rest)) => {
             let key = rest.split(',').next().unwrap_or(rest);
-            return Finding::at(source, start..start + key.len(), format!("the key `{key}` stands twice"))
-                .label("second time")
-                .help("remove one of the two");
+            return Finding::at(
+                source,
+                start..start + key.len(),
+                format!("the key `{key}` stands twice"),
+            )
+            .label("second time")
+            .help("remove one of the two");
         }
         // What follows a semicolon is advice to the library's programmer.
         None => text.split("; ").next().unwrap_or(text),
@@ -82,7 +89,8 @@ fn yaml_finding(source: &SourceFile, error: &serde_saphyr::Error) -> Finding {
     let finding = Finding::at(source, start..end, format!("not valid YAML: {message}"));
     if message.contains("mapping values are not allowed") {
         finding.help("text that contains `: ` needs quotes around it")
-    } else if message.contains("unexpected character") || message.contains("cannot start any token") {
+    } else if message.contains("unexpected character") || message.contains("cannot start any token")
+    {
         finding.help("text that begins with this character needs quotes around it")
     } else if message.contains("multiple YAML documents") {
         finding.help("one file holds one document; move what follows `---` to a file of its own")
@@ -93,7 +101,10 @@ fn yaml_finding(source: &SourceFile, error: &serde_saphyr::Error) -> Finding {
 
 /// A location's offset in bytes, also where the parser only knows line and column.
 fn byte_offset(text: &str, location: &serde_saphyr::Location) -> usize {
-    if let Some(offset) = location.span().byte_offset().and_then(|o| usize::try_from(o).ok())
+    if let Some(offset) = location
+        .span()
+        .byte_offset()
+        .and_then(|o| usize::try_from(o).ok())
         && text.is_char_boundary(offset)
     {
         return offset;
@@ -102,7 +113,11 @@ fn byte_offset(text: &str, location: &serde_saphyr::Location) -> usize {
     let column = usize::try_from(location.column().saturating_sub(1)).unwrap_or(0);
     let line_start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
     let rest = &text[line_start.min(text.len())..];
-    line_start + rest.char_indices().nth(column).map_or(rest.len(), |(n, _)| n)
+    line_start
+        + rest
+            .char_indices()
+            .nth(column)
+            .map_or(rest.len(), |(n, _)| n)
 }
 
 /// A node as the YAML library gives it: with lines and columns, and byte offsets for what it read from text.
@@ -119,13 +134,21 @@ impl YamlNode {
         let span = span_of(text, &self.0.referenced);
         let value = match self.0.value {
             YamlValue::Scalar(value) => value,
-            YamlValue::List(items) => Value::List(items.into_iter().map(|n| n.locate(text)).collect()),
+            YamlValue::List(items) => {
+                Value::List(items.into_iter().map(|n| n.locate(text)).collect())
+            }
             YamlValue::Map(entries) => Value::Map(
                 entries
                     .into_iter()
                     .map(|(key, node)| {
                         let span = span_of(text, &key.referenced);
-                        (Located { value: key.value, span }, node.locate(text))
+                        (
+                            Located {
+                                value: key.value,
+                                span,
+                            },
+                            node.locate(text),
+                        )
                     })
                     .collect(),
             ),
@@ -136,7 +159,11 @@ impl YamlNode {
 
 fn span_of(text: &str, location: &serde_saphyr::Location) -> Span {
     let start = byte_offset(text, location);
-    let len = location.span().byte_len().and_then(|l| usize::try_from(l).ok()).unwrap_or(0);
+    let len = location
+        .span()
+        .byte_len()
+        .and_then(|l| usize::try_from(l).ok())
+        .unwrap_or(0);
     let mut end = (start + len).min(text.len());
     while !text.is_char_boundary(end) {
         end -= 1;
@@ -183,7 +210,9 @@ impl<'de> Visitor<'de> for AnyValue {
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<YamlValue, E> {
         // A number that does not fit is no count, port or limit of anything: keep it as text would be guessing.
-        i64::try_from(value).map(|v| YamlValue::Scalar(Value::Int(v))).map_err(|_| E::custom("number too large"))
+        i64::try_from(value)
+            .map(|v| YamlValue::Scalar(Value::Int(v)))
+            .map_err(|_| E::custom("number too large"))
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<YamlValue, E> {
@@ -215,7 +244,7 @@ impl<'de> Visitor<'de> for AnyValue {
 ///
 /// # Errors
 /// A [`Finding`] at the place the parser stopped.
-pub fn parse_toml(source: &SourceFile) -> Result<Node, Finding> {
+pub(super) fn parse_toml(source: &SourceFile) -> Result<Node, Finding> {
     match DeTable::parse(&source.text) {
         Ok(table) => {
             let span = table.span();
@@ -223,7 +252,11 @@ pub fn parse_toml(source: &SourceFile) -> Result<Node, Finding> {
         }
         Err(error) => {
             let span = error.span().unwrap_or(0..0);
-            Err(Finding::at(source, span, format!("not valid TOML: {}", error.message().replace('\n', ", "))))
+            Err(Finding::at(
+                source,
+                span,
+                format!("not valid TOML: {}", error.message().replace('\n', ", ")),
+            ))
         }
     }
 }
@@ -233,12 +266,18 @@ fn toml_table(source: &SourceFile, table: DeTable<'_>, span: Span) -> Result<Nod
         .into_iter()
         .map(|(key, value)| {
             let key_span = key.span();
-            let key = Located { value: key.into_inner().into_owned(), span: key_span };
+            let key = Located {
+                value: key.into_inner().into_owned(),
+                span: key_span,
+            };
             let value_span = value.span();
             Ok((key, toml_value(source, value.into_inner(), value_span)?))
         })
         .collect::<Result<Vec<_>, Finding>>()?;
-    Ok(Located { value: Value::Map(entries), span })
+    Ok(Located {
+        value: Value::Map(entries),
+        span,
+    })
 }
 
 fn toml_value(source: &SourceFile, value: DeValue<'_>, span: Span) -> Result<Node, Finding> {
@@ -275,37 +314,63 @@ mod tests {
 
     #[test]
     fn yaml_values_know_their_place() {
-        let source = SourceFile::new("a.yaml", "name: x\nlist:\n  - \"é: 1\"\n  - {n: 5, ok: true}\n");
+        let source = SourceFile::new(
+            "a.yaml",
+            "name: x\nlist:\n  - \"é: 1\"\n  - {n: 5, ok: true}\n",
+        );
         let node = parse_yaml(&source).unwrap();
-        let Value::Map(entries) = &node.value else { panic!("{node:?}") };
-        let Value::List(items) = &entries[1].1.value else { panic!() };
+        let Value::Map(entries) = &node.value else {
+            panic!("{node:?}")
+        };
+        let Value::List(items) = &entries[1].1.value else {
+            panic!()
+        };
         assert_eq!(items[0].value, Value::Str("é: 1".into()));
         assert_eq!(source.text.get(items[0].span.clone()), Some("\"é: 1\""));
-        let Value::Map(inner) = &items[1].value else { panic!() };
+        let Value::Map(inner) = &items[1].value else {
+            panic!()
+        };
         assert_eq!(source.text.get(inner[0].1.span.clone()), Some("5"));
-        assert_eq!((&inner[0].1.value, &inner[1].1.value), (&Value::Int(5), &Value::Bool(true)));
+        assert_eq!(
+            (&inner[0].1.value, &inner[1].1.value),
+            (&Value::Int(5), &Value::Bool(true))
+        );
     }
 
     #[test]
     fn toml_gives_the_same_tree() {
         let source = SourceFile::new("gates.toml", "[a.b]\nc = 'x'\nd = [1, 2.5]\n");
         let node = parse_toml(&source).unwrap();
-        let Value::Map(entries) = &node.value else { panic!() };
-        let Value::Map(b) = &entries[0].1.value else { panic!() };
-        let Value::Map(leaf) = &b[0].1.value else { panic!() };
+        let Value::Map(entries) = &node.value else {
+            panic!()
+        };
+        let Value::Map(b) = &entries[0].1.value else {
+            panic!()
+        };
+        let Value::Map(leaf) = &b[0].1.value else {
+            panic!()
+        };
         assert_eq!(leaf[0].1.value, Value::Str("x".into()));
         assert_eq!(source.text.get(leaf[0].1.span.clone()), Some("'x'"));
     }
 
     #[test]
     fn broken_files_are_told_where() {
-        let yaml = |text: &str| parse_yaml(&SourceFile::new("a.yaml", text)).unwrap_err().render(false);
+        let yaml = |text: &str| {
+            parse_yaml(&SourceFile::new("a.yaml", text))
+                .unwrap_err()
+                .render(false)
+        };
         insta::assert_snapshot!("yaml_duplicate_key", yaml("a: 1\nbb: 2\nbb: 3\n"));
         insta::assert_snapshot!("yaml_colon_in_text", yaml("say: hello: world\n"));
         insta::assert_snapshot!("yaml_unclosed_list", yaml("a: [1, 2\nb: 3\n"));
         insta::assert_snapshot!("yaml_two_documents", yaml("a: 1\n---\nb: 2\n"));
         insta::assert_snapshot!("yaml_reserved_character", yaml("a: @foo\n"));
-        let toml = |text: &str| parse_toml(&SourceFile::new("gates.toml", text)).unwrap_err().render(false);
+        let toml = |text: &str| {
+            parse_toml(&SourceFile::new("gates.toml", text))
+                .unwrap_err()
+                .render(false)
+        };
         insta::assert_snapshot!("toml_unclosed_string", toml("a = \"x\nb = 1\n"));
         insta::assert_snapshot!("toml_duplicate_key", toml("a = 1\na = 2\n"));
     }
@@ -315,7 +380,9 @@ mod tests {
         let mut bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n".to_owned();
         for (n, c) in ('b'..='i').enumerate() {
             let before = char::from(b'a' + u8::try_from(n).unwrap());
-            bomb += &format!("{c}: &{c} [*{before},*{before},*{before},*{before},*{before},*{before},*{before},*{before}]\n");
+            bomb += &format!(
+                "{c}: &{c} [*{before},*{before},*{before},*{before},*{before},*{before},*{before},*{before}]\n"
+            );
         }
         assert!(parse_yaml(&SourceFile::new("bomb", &bomb)).is_err());
         assert!(parse_yaml(&SourceFile::new("deep", &"[".repeat(100_000))).is_err());

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::environment::{Agent, Aggregate, Ask, Environment, LoadProfile, Permission, Safety, Service, Setting};
+use super::environment::{
+    Agent, Aggregate, Ask, Environment, LoadProfile, Permission, Safety, Service, Setting,
+};
 use super::expectation::Expectation;
 use super::node::{Node, Value, parse_toml};
 use super::reader::Group;
@@ -76,7 +78,10 @@ impl Project {
                 "run in the folder that holds gates.toml, or name it with --config FILE",
             ));
         }
-        Self::parse(SourceFile::read(path)?, path.parent().unwrap_or(Path::new("")))
+        Self::parse(
+            SourceFile::read(path)?,
+            path.parent().unwrap_or(Path::new("")),
+        )
     }
 
     /// Parses the text of a gates.toml; paths in it are relative to `folder`.
@@ -85,7 +90,11 @@ impl Project {
     /// A [`Finding`] if it is not TOML.
     pub fn parse(source: SourceFile, folder: &Path) -> Result<Self, Finding> {
         let root = parse_toml(&source)?;
-        Ok(Self { source, root, folder: folder.to_owned() })
+        Ok(Self {
+            source,
+            root,
+            folder: folder.to_owned(),
+        })
     }
 
     /// The folder that paths are relative to.
@@ -95,8 +104,14 @@ impl Project {
     }
 
     fn environments(&self) -> &[(Located<String>, Node)] {
-        let Value::Map(entries) = &self.root.value else { return &[] };
-        match entries.iter().find(|(k, _)| k.value == "environments").map(|(_, n)| &n.value) {
+        let Value::Map(entries) = &self.root.value else {
+            return &[];
+        };
+        match entries
+            .iter()
+            .find(|(k, _)| k.value == "environments")
+            .map(|(_, n)| &n.value)
+        {
             Some(Value::Map(environments)) => environments,
             _ => &[],
         }
@@ -108,15 +123,22 @@ impl Project {
     }
 
     fn environment_node(&self, name: &str) -> Result<&(Located<String>, Node), Finding> {
-        self.environments().iter().find(|(k, _)| k.value == name).ok_or_else(|| {
-            let names: Vec<_> = self.environment_names().collect();
-            let help = match (nearest(name, names.iter().copied()), names.as_slice()) {
-                (Some(near), _) => format!("did you mean `{near}`?"),
-                (None, []) => "define one: [environments.staging]".to_owned(),
-                (None, names) => format!("known environments: {}", names.join(", ")),
-            };
-            Finding::about_file(&self.source.name, format!("has no environment `{name}`"), &help)
-        })
+        self.environments()
+            .iter()
+            .find(|(k, _)| k.value == name)
+            .ok_or_else(|| {
+                let names: Vec<_> = self.environment_names().collect();
+                let help = match (nearest(name, names.iter().copied()), names.as_slice()) {
+                    (Some(near), _) => format!("did you mean `{near}`?"),
+                    (None, []) => "define one: [environments.staging]".to_owned(),
+                    (None, names) => format!("known environments: {}", names.join(", ")),
+                };
+                Finding::about_file(
+                    &self.source.name,
+                    format!("has no environment `{name}`"),
+                    &help,
+                )
+            })
     }
 
     /// What kind of stack an environment is, so that an embedded one can be booted before the rest is read.
@@ -125,18 +147,26 @@ impl Project {
     /// A [`Finding`] if there is no such environment.
     pub fn stack(&self, environment: &str) -> Result<StackKind, Finding> {
         let (_, node) = self.environment_node(environment)?;
-        let Value::Map(entries) = &node.value else { return Ok(StackKind::Deployed) };
+        let Value::Map(entries) = &node.value else {
+            return Ok(StackKind::Deployed);
+        };
         let embedded = entries
             .iter()
             .any(|(k, v)| k.value == "stack" && v.value == Value::Str("embedded".to_owned()));
-        Ok(if embedded { StackKind::Embedded } else { StackKind::Deployed })
+        Ok(if embedded {
+            StackKind::Embedded
+        } else {
+            StackKind::Deployed
+        })
     }
 
     /// The path of an environment's own env file, if it names one.
     #[must_use]
     pub fn env_file(&self, environment: &str) -> Option<PathBuf> {
         let (_, node) = self.environment_node(environment).ok()?;
-        let Value::Map(entries) = &node.value else { return None };
+        let Value::Map(entries) = &node.value else {
+            return None;
+        };
         let (_, file) = entries.iter().find(|(k, _)| k.value == "env_file")?;
         match &file.value {
             Value::Str(path) => Some(self.folder.join(path)),
@@ -148,7 +178,12 @@ impl Project {
     ///
     /// # Errors
     /// Everything that is wrong with the file.
-    pub fn settings(&self, environment: &str, vars: &Vars, protected: Protected) -> Result<Settings, Vec<Finding>> {
+    pub fn settings(
+        &self,
+        environment: &str,
+        vars: &Vars,
+        protected: Protected,
+    ) -> Result<Settings, Vec<Finding>> {
         let (name, node) = self.environment_node(environment).map_err(|f| vec![f])?;
         let findings = RefCell::new(Findings::default());
         let settings = self.read(name, node, &findings, vars, protected);
@@ -182,7 +217,10 @@ impl Project {
             root.missing("project");
         }
         if scenarios.is_empty() {
-            scenarios.push(Located { value: "scenarios/*.yaml".to_owned(), span: root.span.clone() });
+            scenarios.push(Located {
+                value: "scenarios/*.yaml".to_owned(),
+                span: root.span.clone(),
+            });
         }
         let mut targets = Targets::default();
         let mut agents = None;
@@ -195,12 +233,18 @@ impl Project {
         root.take("environments");
         root.finish();
         let group = Group::open(&self.source, findings, node, "an environment")?;
-        let reader = EnvironmentReader { source: &self.source, vars, url: String::new() };
+        let reader = EnvironmentReader {
+            source: &self.source,
+            vars,
+            url: String::new(),
+        };
         let environment = reader.read(name, group, base, &self.folder, protected)?;
         Some(Settings {
             project: project?.value,
             scenarios,
-            reports: self.folder.join(reports.map_or_else(|| "reports".to_owned(), |r| r.value)),
+            reports: self
+                .folder
+                .join(reports.map_or_else(|| "reports".to_owned(), |r| r.value)),
             targets,
             agents,
             environment,
@@ -226,7 +270,14 @@ fn read_load(mut group: Group<'_>, base: Option<LoadProfile>) -> LoadProfile {
     let delay = group.duration("max_delay");
     let max_delay = not_zero(&group, "max_delay", delay).unwrap_or(base.max_delay);
     group.finish();
-    LoadProfile { users, warm_up, hold, grace, probe_every, max_delay }
+    LoadProfile {
+        users,
+        warm_up,
+        hold,
+        grace,
+        probe_every,
+        max_delay,
+    }
 }
 
 /// Reads one environment's tables.
@@ -248,7 +299,13 @@ impl EnvironmentReader<'_> {
         let stack = group.text("stack");
         let embedded = stack.as_ref().is_some_and(|s| s.value == "embedded");
         if let Some(stack) = stack.filter(|s| s.value != "embedded") {
-            group.find(stack.span, format!("`{}` is not `embedded`, the only stack that is built in", stack.value));
+            group.find(
+                stack.span,
+                format!(
+                    "`{}` is not `embedded`, the only stack that is built in",
+                    stack.value
+                ),
+            );
         }
         let url = if embedded {
             self.vars.get("GATES_DEMO_URL").map(str::to_owned)
@@ -256,24 +313,36 @@ impl EnvironmentReader<'_> {
             let text = group.required_text("url");
             text.and_then(|text| self.address(&group, &text, &["http", "https"]))
         };
-        self.url = url.clone().unwrap_or_default().trim_end_matches('/').to_owned();
+        self.url = url
+            .clone()
+            .unwrap_or_default()
+            .trim_end_matches('/')
+            .to_owned();
         group.text("env_file");
         let stages = self.stages(&mut group);
         let safety = self.safety(&mut group, protected);
         let variables = self.variables(&mut group);
-        let ca_file = group.text("ca_file").and_then(|t| self.fill(&group, &t)).filter(|p| !p.is_empty());
+        let ca_file = group
+            .text("ca_file")
+            .and_then(|t| self.fill(&group, &t))
+            .filter(|p| !p.is_empty());
         let load = match group.group("profile", "`profile`") {
             Some(profile) => read_load(profile, load),
             None => load.unwrap_or_default(),
         };
         let services = self.services(&mut group);
         let agents = self.agents(&mut group);
-        let aggregate = group.group("aggregate", "`aggregate`").and_then(|g| self.aggregate(g, &agents));
+        let aggregate = group
+            .group("aggregate", "`aggregate`")
+            .and_then(|g| self.aggregate(g, &agents));
         let place = self.source.place(name.span.start);
         if let Some(max) = safety.max_users.filter(|max| *max < load.users) {
             group.find(
                 name.span.clone(),
-                format!("a load of {} users is more than `max_users = {max}` of `{}`", load.users, name.value),
+                format!(
+                    "a load of {} users is more than `max_users = {max}` of `{}`",
+                    load.users, name.value
+                ),
             );
         }
         group.finish();
@@ -319,13 +388,22 @@ impl EnvironmentReader<'_> {
     }
 
     /// An address with one of the given schemes.
-    fn address(&self, group: &Group<'_>, text: &Located<String>, schemes: &[&str]) -> Option<String> {
+    fn address(
+        &self,
+        group: &Group<'_>,
+        text: &Located<String>,
+        schemes: &[&str],
+    ) -> Option<String> {
         let filled = self.fill(group, text)?;
         let problem = match url::Url::parse(&filled) {
-            Ok(url) if !schemes.contains(&url.scheme()) => {
-                Some(format!("the address begins with `{}:`, not with {}", url.scheme(), schemes.join(": or ")))
+            Ok(url) if !schemes.contains(&url.scheme()) => Some(format!(
+                "the address begins with `{}:`, not with {}",
+                url.scheme(),
+                schemes.join(": or ")
+            )),
+            Ok(url) if url.host_str().is_none_or(str::is_empty) => {
+                Some("the address names no host".to_owned())
             }
-            Ok(url) if url.host_str().is_none_or(str::is_empty) => Some("the address names no host".to_owned()),
             Ok(_) => None,
             Err(error) => Some(format!("this is not an address: {error}")),
         };
@@ -354,7 +432,10 @@ impl EnvironmentReader<'_> {
                 Some(stage) => stages.push(*stage),
                 None => group.find(
                     text.span,
-                    format!("`{}` is not a stage: preflight, smoke, agents, load", text.value),
+                    format!(
+                        "`{}` is not a stage: preflight, smoke, agents, load",
+                        text.value
+                    ),
                 ),
             }
         }
@@ -379,22 +460,38 @@ impl EnvironmentReader<'_> {
     }
 
     fn variables(&self, group: &mut Group<'_>) -> BTreeMap<String, Setting> {
-        let Some(table) = group.group("variables", "`variables`") else { return BTreeMap::new() };
+        let Some(table) = group.group("variables", "`variables`") else {
+            return BTreeMap::new();
+        };
         let mut variables = BTreeMap::new();
         for (key, node) in table.all() {
             let setting = if matches!(node.value, Value::Map(_)) {
-                Group::open(self.source, table.findings, node, "a variable").and_then(|mut entry| {
-                    let value = entry.required_text("value").and_then(|t| self.fill(&entry, &t));
-                    let secret = entry.flag("secret").unwrap_or(false);
-                    entry.finish();
-                    Some(Setting { value: value?, secret })
-                })
+                Group::open(self.source, table.findings, node, "a variable").and_then(
+                    |mut entry| {
+                        let value = entry
+                            .required_text("value")
+                            .and_then(|t| self.fill(&entry, &t));
+                        let secret = entry.flag("secret").unwrap_or(false);
+                        entry.finish();
+                        Some(Setting {
+                            value: value?,
+                            secret,
+                        })
+                    },
+                )
             } else {
                 let text = table.as_text(node, &key.value);
-                text.and_then(|t| self.fill(&table, &t)).map(|value| Setting { value, secret: false })
+                text.and_then(|t| self.fill(&table, &t))
+                    .map(|value| Setting {
+                        value,
+                        secret: false,
+                    })
             };
             if key.value == "url" {
-                table.find(key.span.clone(), "`url` is the environment's own address already");
+                table.find(
+                    key.span.clone(),
+                    "`url` is the environment's own address already",
+                );
             } else if let Some(setting) = setting {
                 variables.insert(key.value.clone(), setting);
             }
@@ -407,14 +504,22 @@ impl EnvironmentReader<'_> {
         if group.key("expect").is_none() {
             texts = default
                 .iter()
-                .map(|line| Located { value: (*line).to_owned(), span: group.span.clone() })
+                .map(|line| Located {
+                    value: (*line).to_owned(),
+                    span: group.span.clone(),
+                })
                 .collect();
         } else if texts.is_empty() {
             group.missing("expect");
         }
         texts
             .iter()
-            .filter_map(|text| group.findings.borrow_mut().keep(Expectation::parse(self.source, text)))
+            .filter_map(|text| {
+                group
+                    .findings
+                    .borrow_mut()
+                    .keep(Expectation::parse(self.source, text))
+            })
             .collect()
     }
 
@@ -423,23 +528,39 @@ impl EnvironmentReader<'_> {
         let mut seen: Vec<String> = Vec::new();
         let mut services = Vec::new();
         for node in nodes {
-            let Some(mut entry) = Group::open(self.source, group.findings, node, "a service") else { continue };
+            let Some(mut entry) = Group::open(self.source, group.findings, node, "a service")
+            else {
+                continue;
+            };
             let name = unique_name(&mut entry, &mut seen);
             let probe = entry.text("probe");
             let ask = match probe.as_ref().map_or("http", |p| p.value.as_str()) {
-                "http" => self.required_address(&mut entry, &["http", "https"]).map(|url| Ask::Http {
-                    url,
-                    expect: self.expectations(&mut entry, &["status in 200..299"]),
-                }),
+                "http" => self
+                    .required_address(&mut entry, &["http", "https"])
+                    .map(|url| Ask::Http {
+                        url,
+                        expect: self.expectations(&mut entry, &["status in 200..299"]),
+                    }),
                 "postgres" => {
                     // SQLAlchemy's `postgresql+asyncpg:` names a driver; the server is the same.
-                    let schemes = ["postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg"];
-                    self.required_address(&mut entry, &schemes).map(|url| Ask::Postgres { url })
+                    let schemes = [
+                        "postgresql",
+                        "postgres",
+                        "postgresql+asyncpg",
+                        "postgresql+psycopg",
+                    ];
+                    self.required_address(&mut entry, &schemes)
+                        .map(|url| Ask::Postgres { url })
                 }
-                "redis" => self.required_address(&mut entry, &["redis"]).map(|url| Ask::Redis { url }),
+                "redis" => self
+                    .required_address(&mut entry, &["redis"])
+                    .map(|url| Ask::Redis { url }),
                 other => {
                     let message = format!("`{other}` is not a probe: http, postgres, redis");
-                    entry.find(probe.as_ref().map_or(node.span.clone(), |p| p.span.clone()), message);
+                    entry.find(
+                        probe.as_ref().map_or(node.span.clone(), |p| p.span.clone()),
+                        message,
+                    );
                     None
                 }
             };
@@ -448,7 +569,10 @@ impl EnvironmentReader<'_> {
                 Some(text) if text.value == "mandatory" => Gate::Mandatory,
                 Some(text) if text.value == "advisory" => Gate::Advisory,
                 Some(text) => {
-                    entry.find(text.span, format!("`{}` is neither `mandatory` nor `advisory`", text.value));
+                    entry.find(
+                        text.span,
+                        format!("`{}` is neither `mandatory` nor `advisory`", text.value),
+                    );
                     Gate::Mandatory
                 }
             };
@@ -456,9 +580,22 @@ impl EnvironmentReader<'_> {
             let remedy = entry.text("remedy").map(|r| r.value);
             let place = self.source.place(entry.span.start);
             entry.finish();
-            let (Some(name), Some(ask)) = (name, ask) else { continue };
-            let remedy = remedy.unwrap_or_else(|| format!("Look at the log of {name}, and whether it is deployed and reachable from here."));
-            services.push(Service { name, ask, gate, timeout, remedy, place });
+            let (Some(name), Some(ask)) = (name, ask) else {
+                continue;
+            };
+            let remedy = remedy.unwrap_or_else(|| {
+                format!(
+                    "Look at the log of {name}, and whether it is deployed and reachable from here."
+                )
+            });
+            services.push(Service {
+                name,
+                ask,
+                gate,
+                timeout,
+                remedy,
+                place,
+            });
         }
         services
     }
@@ -468,18 +605,34 @@ impl EnvironmentReader<'_> {
         let mut seen = Vec::new();
         let mut agents = Vec::new();
         for node in nodes {
-            let Some(mut entry) = Group::open(self.source, group.findings, node, "an agent") else { continue };
+            let Some(mut entry) = Group::open(self.source, group.findings, node, "an agent") else {
+                continue;
+            };
             let name = unique_name(&mut entry, &mut seen);
             let url = self.required_address(&mut entry, &["http", "https"]);
-            let expect = self.expectations(&mut entry, &["status == 200", "jsonpath $.status == healthy"]);
+            let expect = self.expectations(
+                &mut entry,
+                &["status == 200", "jsonpath $.status == healthy"],
+            );
             let fresh = entry.duration("fresh");
             let timeout = entry.duration("timeout").unwrap_or(PROBE_TIMEOUT);
             let remedy = entry.text("remedy").map(|r| r.value);
             let place = self.source.place(entry.span.start);
             entry.finish();
-            let (Some(name), Some(url)) = (name, url) else { continue };
-            let remedy = remedy.unwrap_or_else(|| format!("Look at the log of the agent {name} and restart it."));
-            agents.push(Agent { name, url, expect, fresh, timeout, remedy, place });
+            let (Some(name), Some(url)) = (name, url) else {
+                continue;
+            };
+            let remedy = remedy
+                .unwrap_or_else(|| format!("Look at the log of the agent {name} and restart it."));
+            agents.push(Agent {
+                name,
+                url,
+                expect,
+                fresh,
+                timeout,
+                remedy,
+                place,
+            });
         }
         agents
     }
@@ -493,7 +646,11 @@ impl EnvironmentReader<'_> {
                 names.push(text.value);
             } else {
                 let near = nearest(&text.value, agents.iter().map(|a| a.name.as_str()));
-                let finding = Finding::at(self.source, text.span, format!("no agent is called `{}`", text.value));
+                let finding = Finding::at(
+                    self.source,
+                    text.span,
+                    format!("no agent is called `{}`", text.value),
+                );
                 group.add(match near {
                     Some(near) => finding.help(format!("did you mean `{near}`?")),
                     None => finding.help("name agents of this environment"),
@@ -505,7 +662,12 @@ impl EnvironmentReader<'_> {
         }
         let place = self.source.place(group.span.start);
         group.finish();
-        Some(Aggregate { url: url?, agents: names, timeout, place })
+        Some(Aggregate {
+            url: url?,
+            agents: names,
+            timeout,
+            place,
+        })
     }
 }
 

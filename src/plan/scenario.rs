@@ -54,7 +54,10 @@ impl Scenario {
     /// The key of one of its steps.
     #[must_use]
     pub fn key(&self, step: &Step) -> StepKey {
-        StepKey { scenario: self.name.to_string(), step: step.name.to_string() }
+        StepKey {
+            scenario: self.name.to_string(),
+            step: step.name.to_string(),
+        }
     }
 }
 

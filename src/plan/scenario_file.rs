@@ -31,7 +31,11 @@ const ACTIONS: [&str; 3] = ["http", "sse", "websocket"];
 ///
 /// # Errors
 /// Everything that is wrong with the file.
-pub fn read_scenario(source: &SourceFile, vars: &Vars, names: &BTreeSet<String>) -> Result<Scenario, Vec<Finding>> {
+pub fn read_scenario(
+    source: &SourceFile,
+    vars: &Vars,
+    names: &BTreeSet<String>,
+) -> Result<Scenario, Vec<Finding>> {
     let node = parse_yaml(source).map_err(|f| vec![f])?;
     let findings = RefCell::new(Findings::default());
     let scenario = read(source, &node, &findings, vars);
@@ -45,7 +49,12 @@ pub fn read_scenario(source: &SourceFile, vars: &Vars, names: &BTreeSet<String>)
     }
 }
 
-fn read(source: &SourceFile, node: &Node, findings: &RefCell<Findings>, vars: &Vars) -> Option<Scenario> {
+fn read(
+    source: &SourceFile,
+    node: &Node,
+    findings: &RefCell<Findings>,
+    vars: &Vars,
+) -> Option<Scenario> {
     let mut group = Group::open(source, findings, node, "a scenario")?;
     if group.key("gates").is_none() {
         group.missing("gates");
@@ -55,8 +64,15 @@ fn read(source: &SourceFile, node: &Node, findings: &RefCell<Findings>, vars: &V
     let name = name.filter(|name| check_name(&group, name));
     let tags = group.texts("tags").into_iter().map(|t| t.value).collect();
     let weight = group.number("weight", 1..=1000).unwrap_or(1);
-    let data = group.group("data", "`data`").and_then(read_data).map(Arc::new);
-    let mut reader = StepReader { source, vars, seen: BTreeSet::new() };
+    let data = group
+        .group("data", "`data`")
+        .and_then(read_data)
+        .map(Arc::new);
+    let mut reader = StepReader {
+        source,
+        vars,
+        seen: BTreeSet::new(),
+    };
     let variables = reader.variables(&mut group);
     let steps = reader.list(&mut group, "steps");
     let teardown = reader.list(&mut group, "teardown");
@@ -82,7 +98,10 @@ fn check_name(group: &Group<'_>, name: &Located<String>) -> bool {
         && !name.value.contains('/')
         && !name.value.chars().any(char::is_control);
     if !fine {
-        group.find(name.span.clone(), "a name has 1 to 80 characters and no `/`");
+        group.find(
+            name.span.clone(),
+            "a name has 1 to 80 characters and no `/`",
+        );
     }
     fine
 }
@@ -96,7 +115,10 @@ fn read_data(mut group: Group<'_>) -> Option<Data> {
             "random" => Some(Pick::Random),
             "unique" => Some(Pick::Unique),
             other => {
-                group.find(text.span, format!("`{other}` is none of `sequential`, `random`, `unique`"));
+                group.find(
+                    text.span,
+                    format!("`{other}` is none of `sequential`, `random`, `unique`"),
+                );
                 None
             }
         },
@@ -104,8 +126,13 @@ fn read_data(mut group: Group<'_>) -> Option<Data> {
     let (source, findings) = (group.source, group.findings);
     group.finish();
     let (file, pick) = (file?, pick?);
-    let path = Path::new(&*source.name).parent().unwrap_or(Path::new("")).join(&file.value);
-    findings.borrow_mut().keep(Data::read(&path, pick, source, &file.span))
+    let path = Path::new(&*source.name)
+        .parent()
+        .unwrap_or(Path::new(""))
+        .join(&file.value);
+    findings
+        .borrow_mut()
+        .keep(Data::read(&path, pick, source, &file.span))
 }
 
 /// Reads the steps of one scenario.
@@ -119,7 +146,10 @@ impl StepReader<'_> {
     fn list(&mut self, scenario: &mut Group<'_>, key: &'static str) -> Vec<Step> {
         match scenario.take(key) {
             None => Vec::new(),
-            Some(Located { value: Value::List(items), .. }) => items
+            Some(Located {
+                value: Value::List(items),
+                ..
+            }) => items
                 .iter()
                 .filter_map(|node| {
                     let group = Group::open(scenario.source, scenario.findings, node, "a step")?;
@@ -127,14 +157,22 @@ impl StepReader<'_> {
                 })
                 .collect(),
             Some(node) => {
-                scenario.find(node.span.clone(), format!("`{key}` is a list of steps, and this is {}", node.value.kind()));
+                scenario.find(
+                    node.span.clone(),
+                    format!(
+                        "`{key}` is a list of steps, and this is {}",
+                        node.value.kind()
+                    ),
+                );
                 Vec::new()
             }
         }
     }
 
     fn variables(&self, scenario: &mut Group<'_>) -> Vec<(String, Template)> {
-        let Some(variables) = scenario.group("variables", "`variables`") else { return Vec::new() };
+        let Some(variables) = scenario.group("variables", "`variables`") else {
+            return Vec::new();
+        };
         variables
             .all()
             .iter()
@@ -146,43 +184,87 @@ impl StepReader<'_> {
     }
 
     fn step(&mut self, mut group: Group<'_>) -> Option<Step> {
-        let name = group.required_text("name").filter(|name| check_name(&group, name));
+        let name = group
+            .required_text("name")
+            .filter(|name| check_name(&group, name));
         if let Some(name) = &name
             && !self.seen.insert(name.value.clone())
         {
-            let finding = Finding::at(self.source, name.span.clone(), format!("two steps are called `{}`", name.value));
-            group.add(finding.help("reports and targets know a step by its name: give each its own"));
+            let finding = Finding::at(
+                self.source,
+                name.span.clone(),
+                format!("two steps are called `{}`", name.value),
+            );
+            group.add(
+                finding.help("reports and targets know a step by its name: give each its own"),
+            );
         }
         let action = self.action(&mut group);
         let headers = self.headers(&mut group);
         let expect: Vec<_> = group
             .texts("expect")
             .iter()
-            .filter_map(|text| group.findings.borrow_mut().keep(Expectation::parse(self.source, text)))
+            .filter_map(|text| {
+                group
+                    .findings
+                    .borrow_mut()
+                    .keep(Expectation::parse(self.source, text))
+            })
             .collect();
         if group.items("expect").is_empty() {
-            let finding = Finding::at(self.source, group.span.clone(), "a step without `expect` can't fail");
+            let finding = Finding::at(
+                self.source,
+                group.span.clone(),
+                "a step without `expect` can't fail",
+            );
             group.add(finding.help("add at least one line, like `expect: [status == 200]`"));
         }
         let capture = self.captures(&mut group);
         let retry = group.group("retry", "`retry`").and_then(|g| self.retry(g));
         let think = group.text("think").and_then(|text| think(&group, &text));
         let timeout = group.duration("timeout").unwrap_or(DEFAULT_TIMEOUT);
-        let targets = group.group("target", "`target`").map(|g| Targets::read(&g, &[])).unwrap_or_default();
+        let targets = group
+            .group("target", "`target`")
+            .map(|g| Targets::read(&g, &[]))
+            .unwrap_or_default();
         let writes = group.flag("writes");
         let place = self.source.place(group.span.start);
         group.finish();
         let action = action?;
         let writes = writes.unwrap_or_else(|| changes_state(&action));
-        Some(Step { name: name?.value.into(), place, action, headers, expect, capture, retry, think, timeout, targets, writes })
+        Some(Step {
+            name: name?.value.into(),
+            place,
+            action,
+            headers,
+            expect,
+            capture,
+            retry,
+            think,
+            timeout,
+            targets,
+            writes,
+        })
     }
 
     fn action(&self, group: &mut Group<'_>) -> Option<Action> {
-        let present: Vec<_> = ACTIONS.iter().filter_map(|a| group.key(a)).cloned().collect();
+        let present: Vec<_> = ACTIONS
+            .iter()
+            .filter_map(|a| group.key(a))
+            .cloned()
+            .collect();
         let until = group.text("until").and_then(|text| {
-            group.findings.borrow_mut().keep(Expectation::parse(self.source, &text)).map(|e| (e, text.span))
+            group
+                .findings
+                .borrow_mut()
+                .keep(Expectation::parse(self.source, &text))
+                .map(|e| (e, text.span))
         });
-        let (http, sse, websocket) = (group.text("http"), group.text("sse"), group.text("websocket"));
+        let (http, sse, websocket) = (
+            group.text("http"),
+            group.text("sse"),
+            group.text("websocket"),
+        );
         let body = self.body(group);
         let send = self.messages(group);
         match present.as_slice() {
@@ -195,21 +277,31 @@ impl StepReader<'_> {
             }
             [_] => {}
             [_, second, ..] => {
-                group.find(second.span.clone(), "a step does one thing, and this is a second one");
+                group.find(
+                    second.span.clone(),
+                    "a step does one thing, and this is a second one",
+                );
                 return None;
             }
         }
         if let (Some(_), Some((_, span))) = (&http, &until) {
             group.add(
-                Finding::at(self.source, span.clone(), "`until` waits for a piece of a stream, and `http` has none")
-                    .help("to ask again until something holds, use `retry`"),
+                Finding::at(
+                    self.source,
+                    span.clone(),
+                    "`until` waits for a piece of a stream, and `http` has none",
+                )
+                .help("to ask again until something holds, use `retry`"),
             );
         }
         let until = until.map(|(expectation, _)| expectation);
         if let Some(text) = http {
             Some(Action::Http(self.request(group, &text, body)?))
         } else if let Some(text) = sse {
-            Some(Action::Sse { request: self.request(group, &text, body)?, until })
+            Some(Action::Sse {
+                request: self.request(group, &text, body)?,
+                until,
+            })
         } else {
             let url = self.template(group, &websocket?)?;
             Some(Action::WebSocket { url, send, until })
@@ -219,8 +311,12 @@ impl StepReader<'_> {
     fn request(&self, group: &Group<'_>, text: &Located<String>, body: Body) -> Option<Request> {
         let refuse = || {
             group.add(
-                Finding::at(self.source, text.span.clone(), "a request is a method and an address")
-                    .help("write it like `GET ${url}/health`"),
+                Finding::at(
+                    self.source,
+                    text.span.clone(),
+                    "a request is a method and an address",
+                )
+                .help("write it like `GET ${url}/health`"),
             );
         };
         let Some((method, url)) = text.value.trim().split_once(char::is_whitespace) else {
@@ -233,23 +329,35 @@ impl StepReader<'_> {
             return None;
         }
         let method = Method::from_bytes(method.as_bytes()).ok()?;
-        let url = self.template(group, &Located { value: url.trim().to_owned(), span: text.span.clone() })?;
+        let url = self.template(
+            group,
+            &Located {
+                value: url.trim().to_owned(),
+                span: text.span.clone(),
+            },
+        )?;
         Some(Request { method, url, body })
     }
 
     fn template(&self, group: &Group<'_>, text: &Located<String>) -> Option<Template> {
-        let parsed = Template::parse(self.source, text).and_then(|t| t.resolve_env(self.source, self.vars));
+        let parsed =
+            Template::parse(self.source, text).and_then(|t| t.resolve_env(self.source, self.vars));
         group.findings.borrow_mut().keep(parsed)
     }
 
     fn headers(&self, group: &mut Group<'_>) -> Vec<(HeaderName, Template)> {
-        let Some(headers) = group.group("headers", "`headers`") else { return Vec::new() };
+        let Some(headers) = group.group("headers", "`headers`") else {
+            return Vec::new();
+        };
         headers
             .all()
             .iter()
             .filter_map(|(key, node)| {
                 let Ok(name) = HeaderName::try_from(key.value.as_str()) else {
-                    headers.find(key.span.clone(), format!("`{}` is not the name of a header", key.value));
+                    headers.find(
+                        key.span.clone(),
+                        format!("`{}` is not the name of a header", key.value),
+                    );
                     return None;
                 };
                 let text = headers.as_text(node, &key.value)?;
@@ -259,13 +367,18 @@ impl StepReader<'_> {
     }
 
     fn captures(&self, group: &mut Group<'_>) -> Vec<Capture> {
-        let Some(captures) = group.group("capture", "`capture`") else { return Vec::new() };
+        let Some(captures) = group.group("capture", "`capture`") else {
+            return Vec::new();
+        };
         captures
             .all()
             .iter()
             .filter_map(|(key, node)| {
                 let text = captures.as_text(node, &key.value)?;
-                captures.findings.borrow_mut().keep(Capture::parse(self.source, key, &text))
+                captures
+                    .findings
+                    .borrow_mut()
+                    .keep(Capture::parse(self.source, key, &text))
             })
             .collect()
     }
@@ -312,8 +425,13 @@ impl StepReader<'_> {
             Value::Int(value) => raw(parts, &value.to_string()),
             Value::Float(value) => raw(parts, &serde_json::Value::from(*value).to_string()),
             Value::Str(text) => {
-                let located = Located { value: text.clone(), span: node.span.clone() };
-                let Some(template) = self.template(group, &located) else { return };
+                let located = Located {
+                    value: text.clone(),
+                    span: node.span.clone(),
+                };
+                let Some(template) = self.template(group, &located) else {
+                    return;
+                };
                 match template.constant() {
                     Some(constant) => raw(parts, &serde_json::Value::from(constant).to_string()),
                     None => {
@@ -337,7 +455,10 @@ impl StepReader<'_> {
                 raw(parts, "{");
                 for (n, (key, value)) in entries.iter().enumerate() {
                     let comma = if n > 0 { "," } else { "" };
-                    raw(parts, &format!("{comma}{}:", serde_json::Value::from(key.value.as_str())));
+                    raw(
+                        parts,
+                        &format!("{comma}{}:", serde_json::Value::from(key.value.as_str())),
+                    );
                     self.json_parts(group, value, parts);
                 }
                 raw(parts, "}");
@@ -347,12 +468,21 @@ impl StepReader<'_> {
 
     fn retry(&self, mut group: Group<'_>) -> Option<Retry> {
         let until = group.required_text("until").and_then(|text| {
-            group.findings.borrow_mut().keep(Expectation::parse(self.source, &text))
+            group
+                .findings
+                .borrow_mut()
+                .keep(Expectation::parse(self.source, &text))
         });
-        let every = group.duration("every").unwrap_or(Duration::from_millis(500));
+        let every = group
+            .duration("every")
+            .unwrap_or(Duration::from_millis(500));
         let within = group.duration("for").unwrap_or(Duration::from_secs(10));
         group.finish();
-        Some(Retry { until: until?, every, within })
+        Some(Retry {
+            until: until?,
+            every,
+            within,
+        })
     }
 }
 
@@ -380,7 +510,10 @@ fn think(group: &Group<'_>, text: &Located<String>) -> Option<(Duration, Duratio
         }
     };
     if least > most {
-        group.find(text.span.clone(), "this range is empty: write the shorter time first");
+        group.find(
+            text.span.clone(),
+            "this range is empty: write the shorter time first",
+        );
         return None;
     }
     Some((least, most))

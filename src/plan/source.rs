@@ -25,7 +25,10 @@ impl SourceFile {
     /// Makes a source of text that was not read from a disk.
     #[must_use]
     pub fn new(name: &str, text: &str) -> Self {
-        Self { name: name.into(), text: text.into() }
+        Self {
+            name: name.into(),
+            text: text.into(),
+        }
     }
 
     /// Reads a file of at most 8 MB of UTF-8.
@@ -36,22 +39,40 @@ impl SourceFile {
         let name = path.display().to_string();
         let problem = |what: String, help: &str| Finding::about_file(&name, what, help);
         let size = std::fs::metadata(path)
-            .map_err(|e| problem(format!("can't be read: {e}"), "check the path and its permissions"))?
+            .map_err(|e| {
+                problem(
+                    format!("can't be read: {e}"),
+                    "check the path and its permissions",
+                )
+            })?
             .len();
         if size > MAX_BYTES {
-            return Err(problem(format!("has {size} bytes"), "a plan file may have up to 8 MB"));
+            return Err(problem(
+                format!("has {size} bytes"),
+                "a plan file may have up to 8 MB",
+            ));
         }
-        let bytes = std::fs::read(path)
-            .map_err(|e| problem(format!("can't be read: {e}"), "check the path and its permissions"))?;
+        let bytes = std::fs::read(path).map_err(|e| {
+            problem(
+                format!("can't be read: {e}"),
+                "check the path and its permissions",
+            )
+        })?;
         let text = String::from_utf8(bytes)
             .map_err(|_| problem("is not UTF-8 text".to_owned(), "save it as UTF-8"))?;
-        Ok(Self { name: name.into(), text: text.into() })
+        Ok(Self {
+            name: name.into(),
+            text: text.into(),
+        })
     }
 
     /// The line and column of a byte offset, each from 1.
     #[must_use]
     pub fn place(&self, offset: usize) -> SourceRef {
-        let before = self.text.get(..offset.min(self.text.len())).unwrap_or_default();
+        let before = self
+            .text
+            .get(..offset.min(self.text.len()))
+            .unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |n| n + 1);
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         SourceRef {
@@ -68,14 +89,23 @@ impl SourceFile {
     pub fn offset(&self, place: &SourceRef) -> usize {
         let line = usize::try_from(place.line.saturating_sub(1)).unwrap_or(0);
         let column = usize::try_from(place.column.saturating_sub(1)).unwrap_or(0);
-        let line_start: usize = self.text.split_inclusive('\n').take(line).map(str::len).sum();
+        let line_start: usize = self
+            .text
+            .split_inclusive('\n')
+            .take(line)
+            .map(str::len)
+            .sum();
         let rest = self.text.get(line_start..).unwrap_or_default();
-        line_start + rest.char_indices().nth(column).map_or(rest.len(), |(n, _)| n)
+        line_start
+            + rest
+                .char_indices()
+                .nth(column)
+                .map_or(rest.len(), |(n, _)| n)
     }
 }
 
 /// A stretch of a source file, in bytes.
-pub type Span = Range<usize>;
+pub(crate) type Span = Range<usize>;
 
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,13 +176,23 @@ impl Finding {
     #[must_use]
     pub fn place(&self) -> Option<SourceRef> {
         let text = self.text.clone()?;
-        Some(SourceFile { name: Arc::clone(&self.file), text }.place(self.span.start))
+        Some(
+            SourceFile {
+                name: Arc::clone(&self.file),
+                text,
+            }
+            .place(self.span.start),
+        )
     }
 
     /// The finding as it is shown, with or without colours.
     #[must_use]
     pub fn render(&self, styled: bool) -> String {
-        let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
+        let renderer = if styled {
+            Renderer::styled()
+        } else {
+            Renderer::plain()
+        };
         let title = Level::ERROR.primary_title(&self.message);
         let mut group = match &self.text {
             Some(text) => {
@@ -160,7 +200,11 @@ impl Finding {
                 if !self.label.is_empty() {
                     annotation = annotation.label(&self.label);
                 }
-                title.element(Snippet::source(&**text).path(&*self.file).annotation(annotation))
+                title.element(
+                    Snippet::source(&**text)
+                        .path(&*self.file)
+                        .annotation(annotation),
+                )
             }
             None => Group::with_title(title),
         };
@@ -179,39 +223,47 @@ impl fmt::Display for Finding {
 
 /// Collects findings while a file is read, so that all are told at once.
 #[derive(Debug, Default)]
-pub struct Findings(Vec<Finding>);
+pub(super) struct Findings(Vec<Finding>);
 
 impl Findings {
     /// Adds one.
-    pub fn push(&mut self, finding: Finding) {
+    pub(super) fn push(&mut self, finding: Finding) {
         self.0.push(finding);
     }
 
     /// Takes the value of a result, or keeps its finding.
-    pub fn keep<T>(&mut self, result: Result<T, Finding>) -> Option<T> {
+    pub(super) fn keep<T>(&mut self, result: Result<T, Finding>) -> Option<T> {
         result.map_err(|finding| self.push(finding)).ok()
     }
 
     /// All of them, in the order of the file.
     #[must_use]
-    pub fn into_vec(mut self) -> Vec<Finding> {
+    pub(super) fn into_vec(mut self) -> Vec<Finding> {
         self.0.sort_by_key(|f| f.span.start);
         self.0
     }
 
     /// Whether nothing was found.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
 /// The known word that is nearest to an unknown one, if one is near.
 #[must_use]
-pub fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(
+    unknown: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     known
         .into_iter()
-        .map(|word| (strsim::damerau_levenshtein(&unknown.to_lowercase(), &word.to_lowercase()), word))
+        .map(|word| {
+            (
+                strsim::damerau_levenshtein(&unknown.to_lowercase(), &word.to_lowercase()),
+                word,
+            )
+        })
         .filter(|(distance, word)| *distance <= 1.max(word.len() / 3))
         .min()
         .map(|(_, word)| word)
@@ -227,7 +279,11 @@ mod tests {
         assert_eq!((source.place(0).line, source.place(0).column), (1, 1));
         assert_eq!((source.place(3).line, source.place(3).column), (1, 3));
         assert_eq!((source.place(5).line, source.place(5).column), (2, 1));
-        assert_eq!(source.place(500).line, 2, "an offset behind the end is the end");
+        assert_eq!(
+            source.place(500).line,
+            2,
+            "an offset behind the end is the end"
+        );
     }
 
     #[test]

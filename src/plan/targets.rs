@@ -42,7 +42,7 @@ pub struct ErrorTarget {
 
 impl Targets {
     /// Reads a group of targets. `extra` are keys that the caller reads itself.
-    pub fn read(group: &Group<'_>, extra: &[&str]) -> Self {
+    pub(super) fn read(group: &Group<'_>, extra: &[&str]) -> Self {
         let mut targets = Self::default();
         for (key, node) in group.all() {
             let name = key.value.as_str();
@@ -50,8 +50,11 @@ impl Targets {
                 continue;
             }
             let place = group.source.place(key.span.start);
-            let Some(text) = group.as_text(node, name) else { continue };
-            let refuse = |error: &dyn std::fmt::Display| group.find(text.span.clone(), error.to_string());
+            let Some(text) = group.as_text(node, name) else {
+                continue;
+            };
+            let refuse =
+                |error: &dyn std::fmt::Display| group.find(text.span.clone(), error.to_string());
             match (name, percentile_key(name)) {
                 ("errors", _) => match Ratio::parse(&text.value) {
                     Ok(limit) => targets.errors = Some(ErrorTarget { limit, place }),
@@ -64,12 +67,30 @@ impl Targets {
                 },
                 (_, Some((clock, percentile))) => match parse_duration(&text.value) {
                     Ok(limit) if limit.is_zero() => refuse(&"a limit of zero can't be met"),
-                    Ok(limit) => targets.latency.push(LatencyTarget { clock, percentile, limit, place }),
+                    Ok(limit) => targets.latency.push(LatencyTarget {
+                        clock,
+                        percentile,
+                        limit,
+                        place,
+                    }),
                     Err(error) => refuse(&error),
                 },
                 _ => {
-                    let known = ["p50", "p90", "p95", "p99", "p99.9", "first_token.p95", "errors", "decide"];
-                    let finding = Finding::at(group.source, key.span.clone(), format!("unknown target `{name}`"));
+                    let known = [
+                        "p50",
+                        "p90",
+                        "p95",
+                        "p99",
+                        "p99.9",
+                        "first_token.p95",
+                        "errors",
+                        "decide",
+                    ];
+                    let finding = Finding::at(
+                        group.source,
+                        key.span.clone(),
+                        format!("unknown target `{name}`"),
+                    );
                     let all: Vec<_> = known.into_iter().chain(extra.iter().copied()).collect();
                     group.add(finding.help(nearest(name, all.iter().copied()).map_or_else(
                         || format!("known targets: {}", all.join(", ")),
@@ -87,7 +108,10 @@ impl Targets {
         let mut latency = own.latency.clone();
         for target in &self.latency {
             let applies = stream || target.clock == Clock::Response;
-            let replaced = own.latency.iter().any(|o| o.clock == target.clock && o.percentile == target.percentile);
+            let replaced = own
+                .latency
+                .iter()
+                .any(|o| o.clock == target.clock && o.percentile == target.percentile);
             if applies && !replaced {
                 latency.push(target.clone());
             }

@@ -86,7 +86,10 @@ impl Template {
         if !plain.is_empty() {
             parts.push(Part::Text(plain));
         }
-        Ok(Self { parts, span: text.span.clone() })
+        Ok(Self {
+            parts,
+            span: text.span.clone(),
+        })
     }
 
     /// The template with `${env.…}` filled in: those don't change during a run.
@@ -95,12 +98,22 @@ impl Template {
     /// A [`Finding`] for an environment variable that is not set and has no default.
     pub fn resolve_env(mut self, source: &SourceFile, vars: &Vars) -> Result<Self, Finding> {
         for part in &mut self.parts {
-            let Part::Variable(Variable::Env { name, default }) = part else { continue };
+            let Part::Variable(Variable::Env { name, default }) = part else {
+                continue;
+            };
             let Some(value) = vars.get(name).or(default.as_deref()) else {
                 let near = nearest(name, vars.names()).filter(|near| near != name);
-                let hint = near.map_or_else(String::new, |near| format!("; `{near}` is set: did you mean that?"));
-                return Err(Finding::at(source, self.span, format!("the environment variable {name} is not set"))
-                    .help(format!("set it, or give a default: ${{env.{name}:-…}}{hint}")));
+                let hint = near.map_or_else(String::new, |near| {
+                    format!("; `{near}` is set: did you mean that?")
+                });
+                return Err(Finding::at(
+                    source,
+                    self.span,
+                    format!("the environment variable {name} is not set"),
+                )
+                .help(format!(
+                    "set it, or give a default: ${{env.{name}:-…}}{hint}"
+                )));
             };
             *part = Part::Text(value.to_owned());
         }
@@ -157,10 +170,16 @@ fn parse_variable(text: &str) -> Result<Variable, String> {
     let name_ok = |name: &str| {
         !name.is_empty()
             && !name.starts_with(|c: char| c.is_ascii_digit())
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+            && name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
     };
     let refuse = |name: &str| {
-        Err(if name.is_empty() { "a variable needs a name".to_owned() } else { format!("`{name}` is not a name of a variable") })
+        Err(if name.is_empty() {
+            "a variable needs a name".to_owned()
+        } else {
+            format!("`{name}` is not a name of a variable")
+        })
     };
     let text = text.trim();
     if let Some(rest) = text.strip_prefix("env.") {
@@ -168,10 +187,21 @@ fn parse_variable(text: &str) -> Result<Variable, String> {
             Some((name, default)) => (name, Some(default.to_owned())),
             None => (rest, None),
         };
-        return if name_ok(name) { Ok(Variable::Env { name: name.to_owned(), default }) } else { refuse(name) };
+        return if name_ok(name) {
+            Ok(Variable::Env {
+                name: name.to_owned(),
+                default,
+            })
+        } else {
+            refuse(name)
+        };
     }
     if let Some(column) = text.strip_prefix("data.") {
-        return if name_ok(column) { Ok(Variable::Data(column.to_owned())) } else { refuse(column) };
+        return if name_ok(column) {
+            Ok(Variable::Data(column.to_owned()))
+        } else {
+            refuse(column)
+        };
     }
     match text {
         "uuid" => Ok(Variable::Uuid),
@@ -182,7 +212,12 @@ fn parse_variable(text: &str) -> Result<Variable, String> {
 }
 
 /// A finding at a piece of a located text, if the piece stands there as it is (no escapes in between).
-pub(super) fn finding_in(source: &SourceFile, text: &Located<String>, piece: &str, message: &str) -> Finding {
+pub(super) fn finding_in(
+    source: &SourceFile,
+    text: &Located<String>,
+    piece: &str,
+    message: &str,
+) -> Finding {
     let written = source.text.get(text.span.clone()).unwrap_or_default();
     let span = match written.find(piece) {
         Some(at) => text.span.start + at..text.span.start + at + piece.len(),
@@ -197,7 +232,13 @@ mod tests {
 
     fn parse(text: &str) -> Result<Template, Finding> {
         let source = SourceFile::new("a.yaml", text);
-        Template::parse(&source, &Located { value: text.to_owned(), span: 0..text.len() })
+        Template::parse(
+            &source,
+            &Located {
+                value: text.to_owned(),
+                span: 0..text.len(),
+            },
+        )
     }
 
     fn fill(text: &str) -> Result<String, String> {
@@ -218,7 +259,10 @@ mod tests {
     #[test]
     fn variables_are_filled_in() {
         assert_eq!(fill("Bearer ${token}!").unwrap(), "Bearer <token>!");
-        assert_eq!(fill("${env.A:-b}/${data.email}${uuid}").unwrap(), "<env.A>/<data.email><uuid>");
+        assert_eq!(
+            fill("${env.A:-b}/${data.email}${uuid}").unwrap(),
+            "<env.A>/<data.email><uuid>"
+        );
         assert_eq!(fill("a $${b} $5").unwrap(), "a ${b} $5");
         assert_eq!(fill("").unwrap(), "");
         assert_eq!(fill("x ${missing}"), Err("missing".to_owned()));
@@ -226,8 +270,14 @@ mod tests {
 
     #[test]
     fn broken_templates_are_told_where() {
-        insta::assert_snapshot!("template_unclosed", parse("Bearer ${token").unwrap_err().render(false));
-        insta::assert_snapshot!("template_bad_name", parse("Bearer ${to ken}").unwrap_err().render(false));
+        insta::assert_snapshot!(
+            "template_unclosed",
+            parse("Bearer ${token").unwrap_err().render(false)
+        );
+        insta::assert_snapshot!(
+            "template_bad_name",
+            parse("Bearer ${to ken}").unwrap_err().render(false)
+        );
         for bad in ["${}", "${env.}", "${data.}", "${1a}", "${a|b}"] {
             assert!(parse(bad).is_err(), "{bad} was accepted");
         }

@@ -6,12 +6,26 @@ use super::*;
 
 fn vars() -> Vars {
     let mut vars = Vars::default();
-    for name in ["LEARNER_PASSWORD", "PRODUCTION_URL", "GATES_DEMO_URL", "DATABASE_URL", "REDIS_URL"] {
+    for name in [
+        "LEARNER_PASSWORD",
+        "PRODUCTION_URL",
+        "GATES_DEMO_URL",
+        "DATABASE_URL",
+        "REDIS_URL",
+    ] {
         vars.set(name, "https://user:pass-of-word@host.test");
     }
-    vars.set("DATABASE_URL", "postgresql+asyncpg://app:db-secret@db:5432/app");
+    vars.set(
+        "DATABASE_URL",
+        "postgresql+asyncpg://app:db-secret@db:5432/app",
+    );
     vars.set("REDIS_URL", "redis://:redis-secret@cache:6379/0");
-    for agent in ["ORCHESTRATOR", "COURSE_PLANNER", "CONTENT_CREATOR", "QUALITY_ASSURANCE"] {
+    for agent in [
+        "ORCHESTRATOR",
+        "COURSE_PLANNER",
+        "CONTENT_CREATOR",
+        "QUALITY_ASSURANCE",
+    ] {
         vars.set(format!("GATES_DEMO_{agent}_URL"), "http://127.0.0.1:1");
     }
     vars
@@ -19,7 +33,14 @@ fn vars() -> Vars {
 
 fn show(result: Result<Plan, Vec<Finding>>) -> Plan {
     result.unwrap_or_else(|findings| {
-        panic!("{}", findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+        panic!(
+            "{}",
+            findings
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("\n")
+        )
     })
 }
 
@@ -39,19 +60,42 @@ fn the_projects_own_plan_loads_for_every_environment() {
 #[test]
 fn a_protected_environment_is_only_looked_at() {
     let project = Project::open(Path::new("gates.toml")).unwrap();
-    let plan = show(Plan::load(&project, "production", &vars(), Protected::Respect));
-    let writes = plan.declare().into_iter().find(|c| c.id == "smoke/account/register").unwrap();
-    let crate::event::Subject::NotAllowed { rule } = writes.subject else { panic!("{writes:?}") };
+    let plan = show(Plan::load(
+        &project,
+        "production",
+        &vars(),
+        Protected::Respect,
+    ));
+    let writes = plan
+        .declare()
+        .into_iter()
+        .find(|c| c.id == "smoke/account/register")
+        .unwrap();
+    let crate::event::Subject::NotAllowed { rule } = writes.subject else {
+        panic!("{writes:?}")
+    };
     assert!(rule.contains("--allow-protected production"), "{rule}");
-    let plan = show(Plan::load(&project, "production", &vars(), Protected::Allow));
-    assert!(!plan.declare().iter().any(|c| matches!(c.subject, crate::event::Subject::NotAllowed { .. })));
+    let plan = show(Plan::load(
+        &project,
+        "production",
+        &vars(),
+        Protected::Allow,
+    ));
+    assert!(
+        !plan
+            .declare()
+            .iter()
+            .any(|c| matches!(c.subject, crate::event::Subject::NotAllowed { .. }))
+    );
 }
 
 #[test]
 fn secrets_of_an_environment_are_known() {
     let project = Project::open(Path::new("gates.toml")).unwrap();
     let plan = show(Plan::load(&project, "staging", &vars(), Protected::Respect));
-    let shown = plan.redactor.text("db-secret redis-secret https://user:pass-of-word@host.test");
+    let shown = plan
+        .redactor
+        .text("db-secret redis-secret https://user:pass-of-word@host.test");
     assert_eq!(shown.as_str(), "‹redacted› ‹redacted› ‹redacted›");
 }
 
@@ -63,7 +107,11 @@ fn toml_findings(text: &str) -> String {
     };
     match project.settings("staging", &vars(), Protected::Respect) {
         Ok(_) => "accepted".to_owned(),
-        Err(findings) => findings.iter().map(|f| f.render(false)).collect::<Vec<_>>().join("\n\n"),
+        Err(findings) => findings
+            .iter()
+            .map(|f| f.render(false))
+            .collect::<Vec<_>>()
+            .join("\n\n"),
     }
 }
 
@@ -71,10 +119,12 @@ const HEAD: &str = "gates = 1\nproject = { name = \"p\" }\n";
 
 #[test]
 fn mistakes_in_gates_toml_are_told() {
-    let environment = |rest: &str| format!("{HEAD}[environments.staging]\nurl = \"http://localhost\"\n{rest}");
+    let environment =
+        |rest: &str| format!("{HEAD}[environments.staging]\nurl = \"http://localhost\"\n{rest}");
     let cases = [
         String::new(),
-        "gates = 2\n[project]\nname = \"p\"\n[environments.staging]\nurl = \"http://h\"\n".to_owned(),
+        "gates = 2\n[project]\nname = \"p\"\n[environments.staging]\nurl = \"http://h\"\n"
+            .to_owned(),
         format!("{HEAD}[environments.stagin]\nurl = \"http://h\"\n"),
         format!("{HEAD}[environments.staging]\n"),
         format!("{HEAD}[environments.staging]\nurl = \"localhost:80\"\n"),
@@ -82,21 +132,39 @@ fn mistakes_in_gates_toml_are_told() {
         format!("{HEAD}[environments.staging]\nurl = \"${{env.NOWHERE}}\"\n"),
         format!("{HEAD}[environments.staging]\nurl = \"http://${{where}}\"\n"),
         format!("{HEAD}target = {{ p95 = \"2s\" }}\n[environments.staging]\nurl = \"http://h\"\n"),
-        format!("{HEAD}targets = {{ p95 = \"2\", p101 = \"1s\", errors = \"200%\", p99 = \"0s\", decide = \"maybe\" }}\n[environments.staging]\nurl = \"http://h\"\n"),
-        format!("{HEAD}load = {{ users = 0, hold = \"0s\", ramp = \"1s\" }}\n[environments.staging]\nurl = \"http://h\"\n"),
+        format!(
+            "{HEAD}targets = {{ p95 = \"2\", p101 = \"1s\", errors = \"200%\", p99 = \"0s\", decide = \"maybe\" }}\n[environments.staging]\nurl = \"http://h\"\n"
+        ),
+        format!(
+            "{HEAD}load = {{ users = 0, hold = \"0s\", ramp = \"1s\" }}\n[environments.staging]\nurl = \"http://h\"\n"
+        ),
         environment("stages = [\"smoke\", \"laod\"]\n"),
         environment("writes = \"yes\"\nmax_users = 5\n"),
         environment("[[environments.staging.services]]\nurl = \"http://h\"\n"),
-        environment("[[environments.staging.services]]\nname = \"a\"\nprobe = \"mysql\"\nurl = \"http://h\"\n"),
-        environment("[[environments.staging.services]]\nname = \"a\"\nurl = \"http://h\"\nexpect = []\n"),
-        environment("[[environments.staging.services]]\nname = \"a\"\nurl = \"http://h\"\nexpect = [\"status = 200\"]\ngate = \"optional\"\n"),
-        environment("[[environments.staging.agents]]\nname = \"a\"\nurl = \"http://h\"\n[[environments.staging.agents]]\nname = \"a\"\nurl = \"http://h\"\n"),
-        environment("aggregate = { url = \"http://h\", agents = [\"planer\"] }\n[[environments.staging.agents]]\nname = \"planner\"\nurl = \"http://h\"\n"),
+        environment(
+            "[[environments.staging.services]]\nname = \"a\"\nprobe = \"mysql\"\nurl = \"http://h\"\n",
+        ),
+        environment(
+            "[[environments.staging.services]]\nname = \"a\"\nurl = \"http://h\"\nexpect = []\n",
+        ),
+        environment(
+            "[[environments.staging.services]]\nname = \"a\"\nurl = \"http://h\"\nexpect = [\"status = 200\"]\ngate = \"optional\"\n",
+        ),
+        environment(
+            "[[environments.staging.agents]]\nname = \"a\"\nurl = \"http://h\"\n[[environments.staging.agents]]\nname = \"a\"\nurl = \"http://h\"\n",
+        ),
+        environment(
+            "aggregate = { url = \"http://h\", agents = [\"planer\"] }\n[[environments.staging.agents]]\nname = \"planner\"\nurl = \"http://h\"\n",
+        ),
         environment("variables = { url = \"x\", a = { value = \"x\", secert = true } }\n"),
         "gates = 1\n[project\n".to_owned(),
     ];
     let told: Vec<_> = cases.iter().map(|text| toml_findings(text)).collect();
-    assert!(!told.contains(&"accepted".to_owned()), "case {:?}", told.iter().position(|t| t == "accepted"));
+    assert!(
+        !told.contains(&"accepted".to_owned()),
+        "case {:?}",
+        told.iter().position(|t| t == "accepted")
+    );
     insta::assert_snapshot!(told.join("\n\n----\n\n"));
 }
 
@@ -105,7 +173,11 @@ fn scenario_findings(text: &str) -> String {
     let source = SourceFile::new("scenarios/bad.yaml", text);
     match read_scenario(&source, &vars(), &names) {
         Ok(_) => "accepted".to_owned(),
-        Err(findings) => findings.iter().map(|f| f.render(false)).collect::<Vec<_>>().join("\n\n"),
+        Err(findings) => findings
+            .iter()
+            .map(|f| f.render(false))
+            .collect::<Vec<_>>()
+            .join("\n\n"),
     }
 }
 
@@ -144,7 +216,11 @@ fn mistakes_in_scenarios_are_told() {
         "gates: 1\nname: s\nsteps:\n  - name: a\n    http: GET ${url}/${t}\n    expect: [status == 200]\n  - name: a\n    http: GET ${url}\n    expect: [status == 200]\n    capture: {t: jsonpath $.t}\n".to_owned(),
     ];
     let told: Vec<_> = cases.iter().map(|text| scenario_findings(text)).collect();
-    assert!(!told.contains(&"accepted".to_owned()), "case {:?}", told.iter().position(|t| t == "accepted"));
+    assert!(
+        !told.contains(&"accepted".to_owned()),
+        "case {:?}",
+        told.iter().position(|t| t == "accepted")
+    );
     insta::assert_snapshot!(told.join("\n\n----\n\n"));
 }
 

@@ -23,7 +23,10 @@ impl Vars {
     /// A variable's value; an empty one counts as not set, as in Compose files.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|v| !v.is_empty())
+        self.0
+            .get(name)
+            .map(String::as_str)
+            .filter(|v| !v.is_empty())
     }
 
     /// Sets a variable.
@@ -91,7 +94,12 @@ fn unquote(value: &str) -> String {
         }
     }
     // As in shells, a comment needs a space before its sign.
-    value.split(" #").next().unwrap_or(value).trim_end().to_owned()
+    value
+        .split(" #")
+        .next()
+        .unwrap_or(value)
+        .trim_end()
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -100,15 +108,29 @@ mod tests {
 
     #[test]
     fn env_files() {
-        let text = "# c\n\nA=1\nexport B=\"two words # no comment\"\nC='x=y' # c\nD=a b # c\nE=\nF=p#q\n";
+        let text =
+            "# c\n\nA=1\nexport B=\"two words # no comment\"\nC='x=y' # c\nD=a b # c\nE=\nF=p#q\n";
         let found = parse_env_file(&SourceFile::new(".env", text)).unwrap();
-        let found: Vec<_> = found.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let found: Vec<_> = found
+            .iter()
+            .map(|(k, v)| (k.as_str(), v.as_str()))
+            .collect();
         assert_eq!(
             found,
-            [("A", "1"), ("B", "two words # no comment"), ("C", "x=y"), ("D", "a b"), ("E", ""), ("F", "p#q")]
+            [
+                ("A", "1"),
+                ("B", "two words # no comment"),
+                ("C", "x=y"),
+                ("D", "a b"),
+                ("E", ""),
+                ("F", "p#q")
+            ]
         );
         let error = parse_env_file(&SourceFile::new(".env", "A=1\nhunter2\n")).unwrap_err();
-        assert!(!error.to_string().contains("hunter2"), "an env file's lines are not shown: {error}");
+        assert!(
+            !error.to_string().contains("hunter2"),
+            "an env file's lines are not shown: {error}"
+        );
         insta::assert_snapshot!(error.render(false), @r"
         error: .env line 2 is not NAME=value
          |
@@ -124,6 +146,9 @@ mod tests {
         let mut vars = Vars::default();
         vars.set("A", "process");
         vars.add_file(&file).unwrap();
-        assert_eq!((vars.get("A"), vars.get("B"), vars.get("C")), (Some("process"), Some("file"), None));
+        assert_eq!(
+            (vars.get("A"), vars.get("B"), vars.get("C")),
+            (Some("process"), Some("file"), None)
+        );
     }
 }

@@ -13,14 +13,21 @@ pub(super) async fn ask(session: &Session) -> Finding {
     let Some(aggregate) = &session.environment.aggregate else {
         return Finding::new(ProbeState::NotAsked, "this environment has no aggregate");
     };
-    let named = session.environment.agents.iter().filter(|a| aggregate.agents.contains(&a.name));
+    let named = session
+        .environment
+        .agents
+        .iter()
+        .filter(|a| aggregate.agents.contains(&a.name));
     let own = join_all(named.map(async |a| (a.name.clone(), agent::ask(session, a).await)));
     let (exchange, own) = tokio::join!(get(session, &aggregate.url, aggregate.timeout), own);
     match exchange {
         Err(finding) => finding,
         Ok(exchange) if exchange.status != 200 => Finding::new(
             ProbeState::NotFunctional,
-            format!("{} answers {}, so nobody speaks for the agents", aggregate.url, exchange.status),
+            format!(
+                "{} answers {}, so nobody speaks for the agents",
+                aggregate.url, exchange.status
+            ),
         ),
         Ok(exchange) => compare(aggregate, &exchange.body, &own),
     }
@@ -28,23 +35,40 @@ pub(super) async fn ask(session: &Session) -> Finding {
 
 fn compare(aggregate: &Aggregate, body: &[u8], own: &[(String, Finding)]) -> Finding {
     let document: Option<Value> = serde_json::from_slice(body).ok();
-    let Some(agents) = document.as_ref().and_then(|d| d.get("agent_health")).and_then(Value::as_object) else {
-        return Finding::new(ProbeState::NotFunctional, "its answer has no `agent_health`");
+    let Some(agents) = document
+        .as_ref()
+        .and_then(|d| d.get("agent_health"))
+        .and_then(Value::as_object)
+    else {
+        return Finding::new(
+            ProbeState::NotFunctional,
+            "its answer has no `agent_health`",
+        );
     };
     let mut disagreements = Vec::new();
     for (name, word) in own {
         let healthy = word.state == ProbeState::Healthy;
-        match agents.get(name).and_then(|a| a.get("healthy")).and_then(Value::as_bool) {
+        match agents
+            .get(name)
+            .and_then(|a| a.get("healthy"))
+            .and_then(Value::as_bool)
+        {
             None => disagreements.push(format!("says nothing of {name}")),
             Some(said) if said != healthy => {
                 let said = if said { "healthy" } else { "not healthy" };
-                disagreements.push(format!("says {name} is {said}, but {name} itself {}", word.seen));
+                disagreements.push(format!(
+                    "says {name} is {said}, but {name} itself {}",
+                    word.seen
+                ));
             }
             Some(_) => {}
         }
     }
     if disagreements.is_empty() {
-        Finding::new(ProbeState::Healthy, format!("agrees with each of {}", aggregate.agents.join(", ")))
+        Finding::new(
+            ProbeState::Healthy,
+            format!("agrees with each of {}", aggregate.agents.join(", ")),
+        )
     } else {
         Finding::new(ProbeState::NotFunctional, disagreements.join("; "))
     }
@@ -60,11 +84,23 @@ mod tests {
             url: "http://h/agents".into(),
             agents: own.iter().map(|(n, _)| (*n).to_owned()).collect(),
             timeout: std::time::Duration::from_secs(1),
-            place: SourceRef { file: "gates.toml".into(), line: 1, column: 1 },
+            place: SourceRef {
+                file: "gates.toml".into(),
+                line: 1,
+                column: 1,
+            },
         };
         let own: Vec<_> = own
             .iter()
-            .map(|(n, s)| ((*n).to_owned(), Finding::new(*s, "answers 200, but expected `jsonpath $.status == healthy`, saw \"sick\"")))
+            .map(|(n, s)| {
+                (
+                    (*n).to_owned(),
+                    Finding::new(
+                        *s,
+                        "answers 200, but expected `jsonpath $.status == healthy`, saw \"sick\"",
+                    ),
+                )
+            })
             .collect();
         let finding = compare(&aggregate, body.as_bytes(), &own);
         (finding.state, finding.seen)

@@ -13,7 +13,12 @@ use crate::plan::expectation::{Expectation, Reply};
 use crate::transport::{Client, Exchange, Limits};
 use crate::units::show_duration;
 
-pub(super) async fn ask(session: &Session, url: &str, expect: &[Expectation], timeout: Duration) -> Finding {
+pub(super) async fn ask(
+    session: &Session,
+    url: &str,
+    expect: &[Expectation],
+    timeout: Duration,
+) -> Finding {
     match get(session, url, timeout).await {
         Ok(exchange) => judge(&exchange, expect),
         Err(finding) => finding,
@@ -21,24 +26,51 @@ pub(super) async fn ask(session: &Session, url: &str, expect: &[Expectation], ti
 }
 
 /// One GET on a connection of its own: a kept one could hide that new ones are refused.
-pub(super) async fn get(session: &Session, url: &str, timeout: Duration) -> Result<Exchange, Finding> {
-    let parsed = Url::parse(url).map_err(|e| Finding::new(ProbeState::NotAsked, format!("`{url}` is not an address: {e}")))?;
+pub(super) async fn get(
+    session: &Session,
+    url: &str,
+    timeout: Duration,
+) -> Result<Exchange, Finding> {
+    let parsed = Url::parse(url).map_err(|e| {
+        Finding::new(
+            ProbeState::NotAsked,
+            format!("`{url}` is not an address: {e}"),
+        )
+    })?;
     let mut client = Client::new(session.connector.clone());
     let request = http::Request::new(Full::new(Bytes::new()));
-    client.send(&parsed, request, Limits::within(timeout)).await.map_err(|e| Finding::of_error(&e))
+    client
+        .send(&parsed, request, Limits::within(timeout))
+        .await
+        .map_err(|e| Finding::of_error(&e))
 }
 
 /// Holds an answer against the expectations.
 pub(super) fn judge(exchange: &Exchange, expect: &[Expectation]) -> Finding {
-    let reply = Reply::new(Some(exchange.status), Some(&exchange.headers), &exchange.body, exchange.timings);
+    let reply = Reply::new(
+        Some(exchange.status),
+        Some(&exchange.headers),
+        &exchange.body,
+        exchange.timings,
+    );
     for expectation in expect {
         let verdict = expectation.check(&reply);
         if !verdict.held {
             return Finding::new(
                 ProbeState::NotFunctional,
-                format!("answers {}, but expected `{}`, saw {}", exchange.status, expectation.text, verdict.seen),
+                format!(
+                    "answers {}, but expected `{}`, saw {}",
+                    exchange.status, expectation.text, verdict.seen
+                ),
             );
         }
     }
-    Finding::new(ProbeState::Healthy, format!("answers {} in {}", exchange.status, show_duration(exchange.timings.end)))
+    Finding::new(
+        ProbeState::Healthy,
+        format!(
+            "answers {} in {}",
+            exchange.status,
+            show_duration(exchange.timings.end)
+        ),
+    )
 }

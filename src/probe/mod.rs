@@ -28,7 +28,10 @@ pub(crate) struct Finding {
 
 impl Finding {
     fn new(state: ProbeState, seen: impl Into<String>) -> Self {
-        Self { state, seen: seen.into() }
+        Self {
+            state,
+            seen: seen.into(),
+        }
     }
 
     fn of_error(error: &TransportError) -> Self {
@@ -81,7 +84,9 @@ impl Probe<'_> {
             match self {
                 Self::Reachable => reachable::ask(session, self.timeout()).await,
                 Self::Service(service) => match &service.ask {
-                    Ask::Http { url, expect } => http::ask(session, url, expect, service.timeout).await,
+                    Ask::Http { url, expect } => {
+                        http::ask(session, url, expect, service.timeout).await
+                    }
                     Ask::Postgres { url } => postgres::ask(url).await,
                     Ask::Redis { url } => redis::ask(url).await,
                 },
@@ -94,7 +99,10 @@ impl Probe<'_> {
             .await
             .unwrap_or_else(|_| {
                 let within = crate::units::show_duration(self.timeout());
-                Finding::new(ProbeState::Unreachable, format!("no answer within {within}"))
+                Finding::new(
+                    ProbeState::Unreachable,
+                    format!("no answer within {within}"),
+                )
             });
         session.teller.tell(Event::Probed(Probed {
             probe: self.name(),
@@ -112,8 +120,15 @@ impl Probe<'_> {
 /// # Errors
 /// The signal that ended it early.
 pub async fn preflight(session: &Session) -> Result<bool, Signal> {
-    let reachable = session.stop.unless(Probe::Reachable.ask(session, Moment::Before)).await?;
-    let services = session.environment.services.iter().map(|s| Probe::Service(s).ask(session, Moment::Before));
+    let reachable = session
+        .stop
+        .unless(Probe::Reachable.ask(session, Moment::Before))
+        .await?;
+    let services = session
+        .environment
+        .services
+        .iter()
+        .map(|s| Probe::Service(s).ask(session, Moment::Before));
     session.stop.unless(join_all(services)).await?;
     Ok(reachable == ProbeState::Healthy)
 }
@@ -123,10 +138,17 @@ pub async fn preflight(session: &Session) -> Result<bool, Signal> {
 /// # Errors
 /// The signal that ended it early.
 pub async fn agents(session: &Session) -> Result<(), Signal> {
-    let agents = session.environment.agents.iter().map(|a| Probe::Agent(a).ask(session, Moment::Before));
+    let agents = session
+        .environment
+        .agents
+        .iter()
+        .map(|a| Probe::Agent(a).ask(session, Moment::Before));
     session.stop.unless(join_all(agents)).await?;
     if session.environment.aggregate.is_some() {
-        session.stop.unless(Probe::Aggregate.ask(session, Moment::Before)).await?;
+        session
+            .stop
+            .unless(Probe::Aggregate.ask(session, Moment::Before))
+            .await?;
     }
     Ok(())
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::http::get;
 use super::Finding;
+use super::http::get;
 use crate::event::ProbeState;
 use crate::journey::Session;
 use crate::units::show_duration;
@@ -14,7 +14,11 @@ pub(super) async fn ask(session: &Session, timeout: Duration) -> Finding {
         // Whatever it answers, it is there; whether the answer is any good is for services and smoke to say.
         Ok(exchange) => Finding::new(
             ProbeState::Healthy,
-            format!("{url} answers {} in {}", exchange.status, show_duration(exchange.timings.end)),
+            format!(
+                "{url} answers {} in {}",
+                exchange.status,
+                show_duration(exchange.timings.end)
+            ),
         ),
         Err(finding) => Finding::new(finding.state, format!("{url}: {}", finding.seen)),
     }

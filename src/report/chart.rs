@@ -24,13 +24,24 @@ pub(super) struct TimeAxis {
 impl TimeAxis {
     /// From the first measurement to the last.
     pub(super) fn of(load: &LoadAccount) -> Option<Self> {
-        let points = || load.steps.iter().flat_map(|s| s.series.iter().map(|p| p.at_us));
+        let points = || {
+            load.steps
+                .iter()
+                .flat_map(|s| s.series.iter().map(|p| p.at_us))
+        };
         let times = || points().chain(load.probes.iter().map(|p| p.at_us));
         let (from_us, to_us) = (times().min()?, times().max()?);
-        Some(Self { from_us, to_us: to_us.max(from_us + 1), hold_from_us: load.hold_from_us })
+        Some(Self {
+            from_us,
+            to_us: to_us.max(from_us + 1),
+            hold_from_us: load.hold_from_us,
+        })
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "microseconds of a run stay far below 2^53")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "microseconds of a run stay far below 2^53"
+    )]
     fn x(self, at_us: u64) -> f64 {
         let at = at_us.clamp(self.from_us, self.to_us);
         let share = (at - self.from_us) as f64 / (self.to_us - self.from_us) as f64;
@@ -42,7 +53,12 @@ impl TimeAxis {
         if let Some(hold) = self.hold_from_us {
             let width = self.x(hold) - LEFT;
             if width > 0.5 {
-                put(svg, format_args!(r#"<rect class="warm" x="{LEFT}" y="{TOP}" width="{width:.1}" height="{height}"/>"#));
+                put(
+                    svg,
+                    format_args!(
+                        r#"<rect class="warm" x="{LEFT}" y="{TOP}" width="{width:.1}" height="{height}"/>"#
+                    ),
+                );
             }
         }
     }
@@ -58,7 +74,14 @@ impl TimeAxis {
                 4 => "end",
                 _ => "middle",
             };
-            put(svg, format_args!(r#"<text x="{:.1}" y="{y}" text-anchor="{anchor}">{:.0} s</text>"#, self.x(us), at.as_secs_f64()));
+            put(
+                svg,
+                format_args!(
+                    r#"<text x="{:.1}" y="{y}" text-anchor="{anchor}">{:.0} s</text>"#,
+                    self.x(us),
+                    at.as_secs_f64()
+                ),
+            );
         }
     }
 }
@@ -83,10 +106,23 @@ fn open(title: &str, height: f64) -> String {
 }
 
 /// Median and 95th percentile over time, the limit as a line, and failures as bars from below.
-#[expect(clippy::cast_precision_loss, reason = "latencies and counts stay far below 2^53")]
-pub(super) fn latency(title: &str, axis: TimeAxis, series: &[Point], limit: Option<Duration>) -> String {
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "latencies and counts stay far below 2^53"
+)]
+pub(super) fn latency(
+    title: &str,
+    axis: TimeAxis,
+    series: &[Point],
+    limit: Option<Duration>,
+) -> String {
     let height = TOP + PLOT + 18.0;
-    let largest = series.iter().filter_map(|p| p.p95_us).max().unwrap_or(1).max(1) as f64;
+    let largest = series
+        .iter()
+        .filter_map(|p| p.p95_us)
+        .max()
+        .unwrap_or(1)
+        .max(1) as f64;
     let limit_us = limit.map(|l| l.as_micros() as f64);
     // A limit far above the curve would flatten it: then it is told in words only.
     let shown_limit = limit_us.filter(|l| *l <= largest * 4.0);
@@ -98,8 +134,21 @@ pub(super) fn latency(title: &str, axis: TimeAxis, series: &[Point], limit: Opti
         let us = largest * share;
         let label = show_duration(Duration::from_micros(us.round().max(0.0) as u64));
         let at = y(us);
-        put(&mut svg, format_args!(r#"<line class="grid" x1="{LEFT}" x2="{:.1}" y1="{at:.1}" y2="{at:.1}"/>"#, WIDTH - RIGHT));
-        put(&mut svg, format_args!(r#"<text x="{:.1}" y="{:.1}" text-anchor="end">{label}</text>"#, LEFT - 6.0, at + 4.0));
+        put(
+            &mut svg,
+            format_args!(
+                r#"<line class="grid" x1="{LEFT}" x2="{:.1}" y1="{at:.1}" y2="{at:.1}"/>"#,
+                WIDTH - RIGHT
+            ),
+        );
+        put(
+            &mut svg,
+            format_args!(
+                r#"<text x="{:.1}" y="{:.1}" text-anchor="end">{label}</text>"#,
+                LEFT - 6.0,
+                at + 4.0
+            ),
+        );
     }
     let most_errors = series.iter().map(|p| p.errors).max().unwrap_or(0);
     for point in series.iter().filter(|p| p.errors > 0) {
@@ -116,8 +165,21 @@ pub(super) fn latency(title: &str, axis: TimeAxis, series: &[Point], limit: Opti
     }
     if let Some(limit) = shown_limit {
         let at = y(limit);
-        put(&mut svg, format_args!(r#"<line class="limit" x1="{LEFT}" x2="{:.1}" y1="{at:.1}" y2="{at:.1}"/>"#, WIDTH - RIGHT));
-        put(&mut svg, format_args!(r#"<text class="limit-text" x="{:.1}" y="{:.1}" text-anchor="end">p95 limit</text>"#, WIDTH - RIGHT, at - 3.0));
+        put(
+            &mut svg,
+            format_args!(
+                r#"<line class="limit" x1="{LEFT}" x2="{:.1}" y1="{at:.1}" y2="{at:.1}"/>"#,
+                WIDTH - RIGHT
+            ),
+        );
+        put(
+            &mut svg,
+            format_args!(
+                r#"<text class="limit-text" x="{:.1}" y="{:.1}" text-anchor="end">p95 limit</text>"#,
+                WIDTH - RIGHT,
+                at - 3.0
+            ),
+        );
     }
     line(&mut svg, "p50", axis, series, |p| p.p50_us, y);
     line(&mut svg, "p95", axis, series, |p| p.p95_us, y);
@@ -142,7 +204,10 @@ fn line(
         match value(point) {
             Some(us) => {
                 let command = if pen_down { 'L' } else { 'M' };
-                put(&mut path, format_args!("{command}{:.1} {:.1}", axis.x(point.at_us), y(us as f64)));
+                put(
+                    &mut path,
+                    format_args!("{command}{:.1} {:.1}", axis.x(point.at_us), y(us as f64)),
+                );
                 pen_down = true;
             }
             None => pen_down = false,
@@ -169,8 +234,22 @@ pub(super) fn probes(axis: TimeAxis, points: &[ProbePoint]) -> String {
     let mut svg = open("answers of the probes while load ran", height);
     let mut middle = TOP + row / 2.0;
     for name in names {
-        let shown: String = name.rsplit('/').next().unwrap_or(name).chars().take(22).collect();
-        put(&mut svg, format_args!(r#"<text x="{:.1}" y="{:.1}" text-anchor="end">{}</text>"#, left - 8.0, middle + 4.0, escape(&shown)));
+        let shown: String = name
+            .rsplit('/')
+            .next()
+            .unwrap_or(name)
+            .chars()
+            .take(22)
+            .collect();
+        put(
+            &mut svg,
+            format_args!(
+                r#"<text x="{:.1}" y="{:.1}" text-anchor="end">{}</text>"#,
+                left - 8.0,
+                middle + 4.0,
+                escape(&shown)
+            ),
+        );
         for point in points.iter().filter(|p| p.probe == name) {
             let (class, tall) = match point.state {
                 ProbeState::Healthy => ("good", 6.0),
@@ -180,7 +259,11 @@ pub(super) fn probes(axis: TimeAxis, points: &[ProbePoint]) -> String {
             };
             put(
                 &mut svg,
-                format_args!(r#"<rect class="{class}" x="{:.1}" y="{:.1}" width="3" height="{tall}"/>"#, x(point.at_us), middle - tall / 2.0),
+                format_args!(
+                    r#"<rect class="{class}" x="{:.1}" y="{:.1}" width="3" height="{tall}"/>"#,
+                    x(point.at_us),
+                    middle - tall / 2.0
+                ),
             );
         }
         middle += row;
@@ -188,7 +271,14 @@ pub(super) fn probes(axis: TimeAxis, points: &[ProbePoint]) -> String {
     let length = Duration::from_micros(axis.to_us - axis.from_us).as_secs_f64();
     for (share, anchor) in [(0.0, "start"), (0.5, "middle"), (1.0, "end")] {
         let at = left + (WIDTH - left - RIGHT) * share;
-        put(&mut svg, format_args!(r#"<text x="{at:.1}" y="{:.1}" text-anchor="{anchor}">{:.0} s</text>"#, height - 4.0, length * share));
+        put(
+            &mut svg,
+            format_args!(
+                r#"<text x="{at:.1}" y="{:.1}" text-anchor="{anchor}">{:.0} s</text>"#,
+                height - 4.0,
+                length * share
+            ),
+        );
     }
     svg.push_str("</svg>");
     svg

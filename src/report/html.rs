@@ -20,7 +20,10 @@ impl Reporter for Html {
         "report.html"
     }
 
-    fn render(&self, evaluation: &Evaluation) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+    fn render(
+        &self,
+        evaluation: &Evaluation,
+    ) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
         let mut tera = Tera::default();
         tera.autoescape_on([".html"]);
         tera.add_raw_template("report.html", TEMPLATE)?;
@@ -142,8 +145,21 @@ impl Page {
         let mut facts = vec![
             ("environment", run.environment.clone()),
             ("address", run.url.to_string()),
-            ("began", run.started_at.split('.').next().unwrap_or_default().replace('T', " ").trim_end_matches('Z').to_owned() + " UTC"),
-            ("took", show_duration(Duration::from_micros(evaluation.took_us))),
+            (
+                "began",
+                run.started_at
+                    .split('.')
+                    .next()
+                    .unwrap_or_default()
+                    .replace('T', " ")
+                    .trim_end_matches('Z')
+                    .to_owned()
+                    + " UTC",
+            ),
+            (
+                "took",
+                show_duration(Duration::from_micros(evaluation.took_us)),
+            ),
             ("run", run.run_id.clone()),
         ];
         if let Some(commit) = &run.commit {
@@ -162,10 +178,17 @@ impl Page {
             more_reasons: decision.reasons.len().saturating_sub(MAX_REASONS),
             facts,
             conservation: Outcome::ALL
-                .map(|o| Count { outcome: o.name(), sign: words::sign(o), n: decision.conservation.count(o) })
+                .map(|o| Count {
+                    outcome: o.name(),
+                    sign: words::sign(o),
+                    n: decision.conservation.count(o),
+                })
                 .into(),
             declared: decision.conservation.declared,
-            attention: words::attention(evaluation).into_iter().map(CheckView::of).collect(),
+            attention: words::attention(evaluation)
+                .into_iter()
+                .map(CheckView::of)
+                .collect(),
             unchecked_count: open.len(),
             unchecked: unchecked(&open),
             stages: evaluation
@@ -175,10 +198,15 @@ impl Page {
                     name: report.stage.name(),
                     state: words::stage_state(report),
                     tally: words::tally(words::of_stage(evaluation, report.stage)),
-                    checks: words::of_stage(evaluation, report.stage).map(CheckView::of).collect(),
+                    checks: words::of_stage(evaluation, report.stage)
+                        .map(CheckView::of)
+                        .collect(),
                 })
                 .collect(),
-            load: evaluation.load.as_ref().map(|load| LoadView::of(load, evaluation)),
+            load: evaluation
+                .load
+                .as_ref()
+                .map(|load| LoadView::of(load, evaluation)),
         }
     }
 }
@@ -224,7 +252,11 @@ impl CheckView {
                     source: d.source.as_ref().map(ToString::to_string),
                 })
                 .collect(),
-            margin: check.measured.as_ref().and_then(|m| m.of_limit).map(|share| format!("{} of the limit", show_percent(share))),
+            margin: check
+                .measured
+                .as_ref()
+                .and_then(|m| m.of_limit)
+                .map(|share| format!("{} of the limit", show_percent(share))),
         }
     }
 }
@@ -238,22 +270,37 @@ impl LoadView {
         let mut facts = vec![
             ("virtual users", load.planned.users.to_string()),
             ("warm-up, not judged", show_duration(load.planned.warm_up)),
-            ("judged", held.map_or_else(|| "nothing".to_owned(), show_duration)),
+            (
+                "judged",
+                held.map_or_else(|| "nothing".to_owned(), show_duration),
+            ),
             ("requests", requests.to_string()),
             ("rate", rate(requests, held)),
             ("failed", share(failed, requests)),
         ];
         if let Some(delay) = load.delay_figures() {
-            facts.push(("sent late by, p99", show_duration(Duration::from_micros(delay.p99_us))));
+            facts.push((
+                "sent late by, p99",
+                show_duration(Duration::from_micros(delay.p99_us)),
+            ));
         }
         let busiest = load.generator.iter().map(|(_, g)| g.cpu_permille).max();
         if let Some(permille) = busiest {
-            facts.push(("busiest second of this process", format!("{} % of a core", permille / 10)));
+            facts.push((
+                "busiest second of this process",
+                format!("{} % of a core", permille / 10),
+            ));
         }
         Self {
             facts,
-            steps: load.steps.iter().map(|account| StepView::of(account, evaluation, axis, held)).collect(),
-            probes: axis.filter(|_| !load.probes.is_empty()).map(|axis| chart::probes(axis, &load.probes)),
+            steps: load
+                .steps
+                .iter()
+                .map(|account| StepView::of(account, evaluation, axis, held))
+                .collect(),
+            probes: axis
+                .filter(|_| !load.probes.is_empty())
+                .map(|axis| chart::probes(axis, &load.probes)),
             failures: load
                 .failures
                 .iter()
@@ -271,27 +318,60 @@ impl LoadView {
 }
 
 impl StepView {
-    fn of(account: &StepAccount, evaluation: &Evaluation, axis: Option<chart::TimeAxis>, held: Option<Duration>) -> Self {
+    fn of(
+        account: &StepAccount,
+        evaluation: &Evaluation,
+        axis: Option<chart::TimeAxis>,
+        held: Option<Duration>,
+    ) -> Self {
         let about = |check: &&Check| match &check.declared.subject {
             Subject::Latency { step, .. } => *step == account.step,
-            Subject::Errors { scope: crate::event::ErrorScope::Step(step), .. } => *step == account.step,
+            Subject::Errors {
+                scope: crate::event::ErrorScope::Step(step),
+                ..
+            } => *step == account.step,
             _ => false,
         };
-        let outcome = evaluation.checks.iter().filter(about).map(|c| c.outcome).max();
-        let limits: Vec<_> = evaluation.checks.iter().filter(about).map(|c| c.expected.clone()).collect();
-        let p95_limit = evaluation.checks.iter().filter(about).find_map(|c| match &c.declared.subject {
-            Subject::Latency { clock: crate::event::Clock::Response, percentile, limit, .. }
-                if *percentile == crate::units::Percentile::P95 =>
-            {
-                Some(*limit)
-            }
-            _ => None,
-        });
+        let outcome = evaluation
+            .checks
+            .iter()
+            .filter(about)
+            .map(|c| c.outcome)
+            .max();
+        let limits: Vec<_> = evaluation
+            .checks
+            .iter()
+            .filter(about)
+            .map(|c| c.expected.clone())
+            .collect();
+        let p95_limit =
+            evaluation
+                .checks
+                .iter()
+                .filter(about)
+                .find_map(|c| match &c.declared.subject {
+                    Subject::Latency {
+                        clock: crate::event::Clock::Response,
+                        percentile,
+                        limit,
+                        ..
+                    } if *percentile == crate::units::Percentile::P95 => Some(*limit),
+                    _ => None,
+                });
         let figures = LatencyFigures::of(&account.answered());
-        let show = |us: Option<u64>| us.map_or_else(|| "–".to_owned(), |us| show_duration(Duration::from_micros(us)));
+        let show = |us: Option<u64>| {
+            us.map_or_else(
+                || "–".to_owned(),
+                |us| show_duration(Duration::from_micros(us)),
+            )
+        };
         let service = LatencyFigures::of(&account.service);
         let title = format!("latency of {} over time", account.step);
-        let kinds: Vec<_> = account.errors.iter().map(|e| format!("{} {}", e.count, e.kind)).collect();
+        let kinds: Vec<_> = account
+            .errors
+            .iter()
+            .map(|e| format!("{} {}", e.count, e.kind))
+            .collect();
         Self {
             scenario: account.step.scenario.clone(),
             step: account.step.step.clone(),
@@ -299,7 +379,9 @@ impl StepView {
             rate: rate(account.count(), held),
             p50: show(figures.map(|f| f.p50_us)),
             p95: show(figures.map(|f| f.p95_us)),
-            p95_upper: figures.and_then(|f| f.p95_upper_us).map(|us| show(Some(us))),
+            p95_upper: figures
+                .and_then(|f| f.p95_upper_us)
+                .map(|us| show(Some(us))),
             p99: show(figures.map(|f| f.p99_us)),
             max: show(figures.map(|f| f.max_us)),
             service_p95: show(service.map(|f| f.p95_us)),
@@ -326,5 +408,9 @@ fn rate(n: u64, held: Option<Duration>) -> String {
 
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
 fn share(part: u64, whole: u64) -> String {
-    if whole == 0 { "–".to_owned() } else { show_percent(part as f64 / whole as f64) }
+    if whole == 0 {
+        "–".to_owned()
+    } else {
+        show_percent(part as f64 / whole as f64)
+    }
 }

@@ -10,7 +10,10 @@ impl Reporter for RunJson {
         "run.json"
     }
 
-    fn render(&self, evaluation: &Evaluation) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+    fn render(
+        &self,
+        evaluation: &Evaluation,
+    ) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
         let mut bytes = serde_json::to_vec_pretty(evaluation)?;
         bytes.push(b'\n');
         Ok(bytes)

@@ -1,6 +1,8 @@
 //! `junit.xml`: one suite per stage, one case per check, names that stay the same from run to run.
 
-use junit_report::{Duration, OffsetDateTime, ReportBuilder, TestCase, TestCaseBuilder, TestSuite, TestSuiteBuilder};
+use junit_report::{
+    Duration, OffsetDateTime, ReportBuilder, TestCase, TestCaseBuilder, TestSuite, TestSuiteBuilder,
+};
 use quick_xml::events::Event;
 use quick_xml::{Reader, Writer};
 
@@ -38,7 +40,11 @@ impl Reporter for JUnit {
 }
 
 fn started(evaluation: &Evaluation) -> OffsetDateTime {
-    let seconds = evaluation.run.started_at.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_second);
+    let seconds = evaluation
+        .run
+        .started_at
+        .parse::<jiff::Timestamp>()
+        .map_or(0, jiff::Timestamp::as_second);
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
@@ -50,7 +56,12 @@ fn decision(evaluation: &Evaluation, started: OffsetDateTime) -> TestSuite {
     let mut case = if verdict.promotes() {
         TestCaseBuilder::success("decision", Duration::ZERO)
     } else {
-        TestCaseBuilder::failure("decision", Duration::ZERO, verdict.name(), &plain(&headline))
+        TestCaseBuilder::failure(
+            "decision",
+            Duration::ZERO,
+            verdict.name(),
+            &plain(&headline),
+        )
     };
     if verdict.promotes() {
         case.set_system_out(&plain(&format!("{verdict}: {headline}\n{reasons}")));
@@ -67,7 +78,8 @@ fn decision(evaluation: &Evaluation, started: OffsetDateTime) -> TestSuite {
 /// Every outcome has exactly one element: a question without an answer is an error, never a skip, so that it is not read as green.
 fn case(check: &Check) -> TestCase {
     let declared = &check.declared;
-    let time = Duration::milliseconds(i64::try_from(check.took_us.unwrap_or(0) / 1000).unwrap_or(0));
+    let time =
+        Duration::milliseconds(i64::try_from(check.took_us.unwrap_or(0) / 1000).unwrap_or(0));
     let name = &plain(&declared.title);
     let message = &plain(check.seen.as_str());
     let kind = check.outcome.name();
@@ -82,7 +94,10 @@ fn case(check: &Check) -> TestCase {
             TestCaseBuilder::error(name, time, kind, message)
         }
     };
-    case.set_classname(&plain(&format!("gates.{}.{}", declared.stage, declared.group)));
+    case.set_classname(&plain(&format!(
+        "gates.{}.{}",
+        declared.stage, declared.group
+    )));
     let text = explanation(check);
     match check.outcome {
         Outcome::Pass | Outcome::Warn => case.set_system_out(&text),
@@ -92,13 +107,22 @@ fn case(check: &Check) -> TestCase {
 }
 
 fn explanation(check: &Check) -> String {
-    let mut text = format!("check: {}\nexpected: {}\nseen: {}\n", check.declared.id, check.expected, check.seen);
+    let mut text = format!(
+        "check: {}\nexpected: {}\nseen: {}\n",
+        check.declared.id, check.expected, check.seen
+    );
     if let Some(request) = &check.request {
         text.push_str(&format!("sent: {request}\n"));
     }
     for detail in &check.details {
-        let place = detail.source.as_ref().map_or_else(String::new, |s| format!(" ({s})"));
-        text.push_str(&format!("  expected {}{place}\n  seen {}\n", detail.expected, detail.seen));
+        let place = detail
+            .source
+            .as_ref()
+            .map_or_else(String::new, |s| format!(" ({s})"));
+        text.push_str(&format!(
+            "  expected {}{place}\n  seen {}\n",
+            detail.expected, detail.seen
+        ));
     }
     if let Some(source) = &check.declared.source {
         text.push_str(&format!("asked at: {source}\n"));
@@ -127,7 +151,8 @@ fn complete(xml: &[u8], suites: &[TestSuite]) -> Result<Vec<u8>, Problem> {
             Event::Eof => return Ok(writer.into_inner()),
             Event::Start(element) if element.name().as_ref() == b"testsuite" => {
                 let mut element = element.into_owned();
-                element.push_attribute(("skipped", skipped.next().unwrap_or(0).to_string().as_str()));
+                element
+                    .push_attribute(("skipped", skipped.next().unwrap_or(0).to_string().as_str()));
                 writer.write_event(Event::Start(element))?;
             }
             event => writer.write_event(event)?,

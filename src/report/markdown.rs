@@ -17,7 +17,10 @@ impl Reporter for Markdown {
         "summary.md"
     }
 
-    fn render(&self, evaluation: &Evaluation) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+    fn render(
+        &self,
+        evaluation: &Evaluation,
+    ) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
         let mut out = String::new();
         write(&mut out, evaluation)?;
         Ok(out.into_bytes())
@@ -32,32 +35,57 @@ fn write(out: &mut String, evaluation: &Evaluation) -> std::fmt::Result {
         Verdict::Fail => "❌",
         Verdict::Inconclusive | Verdict::Held => "⚪",
     };
-    writeln!(out, "## {mark} {verdict}: {}\n", cell(&words::headline(evaluation)))?;
+    writeln!(
+        out,
+        "## {mark} {verdict}: {}\n",
+        cell(&words::headline(evaluation))
+    )?;
     if let Some(change) = words::what_would_change(evaluation) {
         writeln!(out, "{}\n", cell(&change))?;
     }
     let attention = words::attention(evaluation);
     if !attention.is_empty() {
-        writeln!(out, "| outcome | check | expected | seen | asked at |\n|---|---|---|---|---|")?;
+        writeln!(
+            out,
+            "| outcome | check | expected | seen | asked at |\n|---|---|---|---|---|"
+        )?;
         for check in attention.iter().take(MAX_ROWS) {
             write_row(out, check)?;
         }
         if attention.len() > MAX_ROWS {
-            writeln!(out, "\n… and {} more in the report.", attention.len() - MAX_ROWS)?;
+            writeln!(
+                out,
+                "\n… and {} more in the report.",
+                attention.len() - MAX_ROWS
+            )?;
         }
         writeln!(out)?;
     }
     writeln!(out, "| stage | checks | time |\n|---|---|---|")?;
     for stage in &evaluation.stages {
         let tally = words::tally(words::of_stage(evaluation, stage.stage));
-        writeln!(out, "| {} | {tally} | {} |", stage.stage, cell(&words::stage_state(stage)))?;
+        writeln!(
+            out,
+            "| {} | {tally} | {} |",
+            stage.stage,
+            cell(&words::stage_state(stage))
+        )?;
     }
     write_steps(out, evaluation)?;
     let open = words::not_checked(evaluation);
     if !open.is_empty() {
-        writeln!(out, "\n<details><summary>Not checked: {}</summary>\n", open.len())?;
+        writeln!(
+            out,
+            "\n<details><summary>Not checked: {}</summary>\n",
+            open.len()
+        )?;
         for check in open.iter().take(MAX_ROWS) {
-            writeln!(out, "- `{}`: {}", code(&check.declared.id), cell(check.seen.as_str()))?;
+            writeln!(
+                out,
+                "- `{}`: {}",
+                code(&check.declared.id),
+                cell(check.seen.as_str())
+            )?;
         }
         if open.len() > MAX_ROWS {
             writeln!(out, "- … and {} more in the report", open.len() - MAX_ROWS)?;
@@ -78,7 +106,9 @@ fn write_row(out: &mut String, check: &Check) -> std::fmt::Result {
     let detail = check.details.first();
     let expected = detail.map_or(check.expected.as_str(), |d| &d.expected);
     let seen = detail.map_or(&check.seen, |d| &d.seen);
-    let source = detail.and_then(|d| d.source.as_ref()).or(check.declared.source.as_ref());
+    let source = detail
+        .and_then(|d| d.source.as_ref())
+        .or(check.declared.source.as_ref());
     writeln!(
         out,
         "| {} {} | `{}` | {} | {} | {} |",
@@ -92,12 +122,20 @@ fn write_row(out: &mut String, check: &Check) -> std::fmt::Result {
 }
 
 fn write_steps(out: &mut String, evaluation: &Evaluation) -> std::fmt::Result {
-    let Some(load) = &evaluation.load else { return Ok(()) };
-    writeln!(out, "\n| step under load | n | p50 | p95 | p99 | errors |\n|---|--:|--:|--:|--:|--:|")?;
+    let Some(load) = &evaluation.load else {
+        return Ok(());
+    };
+    writeln!(
+        out,
+        "\n| step under load | n | p50 | p95 | p99 | errors |\n|---|--:|--:|--:|--:|--:|"
+    )?;
     for account in load.steps.iter().take(MAX_ROWS) {
         let figures = LatencyFigures::of(&account.answered());
         let show = |us: fn(&LatencyFigures) -> u64| {
-            figures.as_ref().map_or_else(|| "–".to_owned(), |f| show_duration(Duration::from_micros(us(f))))
+            figures.as_ref().map_or_else(
+                || "–".to_owned(),
+                |f| show_duration(Duration::from_micros(us(f))),
+            )
         };
         #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
         let errors = match account.count() {

@@ -23,10 +23,18 @@ trait Reporter {
     /// Name of the file in the run's folder.
     fn file(&self) -> &'static str;
     /// Renders it.
-    fn render(&self, evaluation: &Evaluation) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>>;
+    fn render(
+        &self,
+        evaluation: &Evaluation,
+    ) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>>;
 }
 
-const REPORTERS: [&dyn Reporter; 4] = [&json::RunJson, &html::Html, &junit::JUnit, &markdown::Markdown];
+const REPORTERS: [&dyn Reporter; 4] = [
+    &json::RunJson,
+    &html::Html,
+    &junit::JUnit,
+    &markdown::Markdown,
+];
 
 /// A report that could not be rendered or written.
 #[derive(Debug, thiserror::Error)]

@@ -28,22 +28,42 @@ impl Progress {
     /// A line about the load every so often.
     #[must_use]
     pub fn new(every: Duration) -> Self {
-        Self { every, last_line_us: 0, since: Totals::default(), phase: Phase::WarmUp }
+        Self {
+            every,
+            last_line_us: 0,
+            since: Totals::default(),
+            phase: Phase::WarmUp,
+        }
     }
 
     /// Hears an event.
     pub fn hear(&mut self, record: &Record) {
-        let Some(line) = self.line(record) else { return };
+        let Some(line) = self.line(record) else {
+            return;
+        };
         // Nobody may be listening any more: that must not disturb the run.
         let _ = writeln!(anstream::stderr(), "{line}");
     }
 
     fn line(&mut self, record: &Record) -> Option<String> {
-        let at = format!("{:>6.1}s", Duration::from_micros(record.at_us).as_secs_f64());
+        let at = format!(
+            "{:>6.1}s",
+            Duration::from_micros(record.at_us).as_secs_f64()
+        );
         let text = match &record.event {
             Event::RunStarted(run) => {
-                let faults = if run.faults.is_empty() { String::new() } else { format!(", with faults: {}", run.faults.join(", ")) };
-                format!("run {} on {} at {}{faults}: {} checks", run.run_id, run.environment, run.url, run.checks.len())
+                let faults = if run.faults.is_empty() {
+                    String::new()
+                } else {
+                    format!(", with faults: {}", run.faults.join(", "))
+                };
+                format!(
+                    "run {} on {} at {}{faults}: {} checks",
+                    run.run_id,
+                    run.environment,
+                    run.url,
+                    run.checks.len()
+                )
             }
             Event::StageStarted { stage } => format!("── {stage}"),
             Event::StageSkipped { stage, reason } => format!("── {stage} skipped: {reason}"),
@@ -51,13 +71,18 @@ impl Progress {
                 crate::event::Moment::Before => format!("  ✓ {} {}", probed.probe, probed.seen),
                 _ => return None,
             },
-            Event::Probed(probed) => format!("  ✗ {} {}: {}", probed.probe, probed.moment, probed.seen),
+            Event::Probed(probed) => {
+                format!("  ✗ {} {}: {}", probed.probe, probed.moment, probed.seen)
+            }
             Event::StepRan(ran) => {
                 let failed = ran.expectations.iter().find(|e| !e.held);
                 let took = show_duration(ran.timings.end);
                 match (&ran.failure, failed) {
                     (Some(failure), _) => format!("  ✗ {}: {}", ran.step, failure.message),
-                    (None, Some(failed)) => format!("  ✗ {}: expected `{}`, saw {}", ran.step, failed.text, failed.seen),
+                    (None, Some(failed)) => format!(
+                        "  ✗ {}: expected `{}`, saw {}",
+                        ran.step, failed.text, failed.seen
+                    ),
                     (None, None) => format!("  ✓ {} ({took})", ran.step),
                 }
             }
@@ -74,9 +99,13 @@ impl Progress {
                 return None;
             }
             Event::Window(window) => return self.window(record.at_us, window, &at),
-            Event::FailureSample(sample) => format!("  ✗ {} {}: {}", sample.step, sample.kind, sample.seen),
+            Event::FailureSample(sample) => {
+                format!("  ✗ {} {}: {}", sample.step, sample.kind, sample.seen)
+            }
             Event::Interrupted { signal } => format!("── stopped by {signal}"),
-            Event::HarnessFailed { doing, problem } => format!("── failed while {doing}: {problem}"),
+            Event::HarnessFailed { doing, problem } => {
+                format!("── failed while {doing}: {problem}")
+            }
             Event::StageEnded { .. } | Event::Generator(_) | Event::RunEnded => return None,
         };
         Some(format!("{at} {text}"))
@@ -99,8 +128,16 @@ impl Progress {
         let totals = std::mem::take(&mut self.since);
         let seconds = elapsed.min(self.every * 2).as_secs_f64();
         #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-        let (rate, errors) = (totals.requests as f64 / seconds, totals.errors as f64 / totals.requests.max(1) as f64);
-        let figure = |q| totals.answered.quantile(q).map_or_else(|| "–".to_owned(), show_duration);
+        let (rate, errors) = (
+            totals.requests as f64 / seconds,
+            totals.errors as f64 / totals.requests.max(1) as f64,
+        );
+        let figure = |q| {
+            totals
+                .answered
+                .quantile(q)
+                .map_or_else(|| "–".to_owned(), show_duration)
+        };
         let phase = match self.phase {
             Phase::WarmUp => "warm-up",
             Phase::Hold => "load   ",

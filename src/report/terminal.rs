@@ -29,8 +29,17 @@ fn write(out: &mut String, evaluation: &Evaluation, folder: &Path) -> std::fmt::
     let verdict = evaluation.decision.verdict;
     let colour = verdict_style(verdict);
     writeln!(out)?;
-    writeln!(out, "{colour} {verdict} {colour:#} {BOLD}{}{BOLD:#}", words::headline(evaluation))?;
-    for reason in evaluation.decision.reasons.iter().take(disturbances(evaluation)) {
+    writeln!(
+        out,
+        "{colour} {verdict} {colour:#} {BOLD}{}{BOLD:#}",
+        words::headline(evaluation)
+    )?;
+    for reason in evaluation
+        .decision
+        .reasons
+        .iter()
+        .take(disturbances(evaluation))
+    {
         writeln!(out, "  {reason}")?;
     }
     let attention = words::attention(evaluation);
@@ -38,43 +47,76 @@ fn write(out: &mut String, evaluation: &Evaluation, folder: &Path) -> std::fmt::
         write_check(out, check)?;
     }
     if attention.len() > MAX_SHOWN {
-        writeln!(out, "\n  … and {} more in the report", attention.len() - MAX_SHOWN)?;
+        writeln!(
+            out,
+            "\n  … and {} more in the report",
+            attention.len() - MAX_SHOWN
+        )?;
     }
     let open = words::not_checked(evaluation);
     if !open.is_empty() {
         writeln!(out, "\n  {BOLD}not checked{BOLD:#}")?;
         let mut reasons: Vec<(&str, Vec<&Check>)> = Vec::new();
         for check in open {
-            match reasons.iter_mut().find(|(seen, _)| *seen == check.seen.as_str()) {
+            match reasons
+                .iter_mut()
+                .find(|(seen, _)| *seen == check.seen.as_str())
+            {
                 Some((_, checks)) => checks.push(check),
                 None => reasons.push((check.seen.as_str(), vec![check])),
             }
         }
         for (seen, checks) in reasons.iter().take(MAX_SHOWN) {
             let first = &checks[0].declared.id;
-            let more = if checks.len() > 1 { format!(" and {} more", checks.len() - 1) } else { String::new() };
-            writeln!(out, "  {} {first}{more}: {DIM}{seen}{DIM:#}", words::sign(checks[0].outcome))?;
+            let more = if checks.len() > 1 {
+                format!(" and {} more", checks.len() - 1)
+            } else {
+                String::new()
+            };
+            writeln!(
+                out,
+                "  {} {first}{more}: {DIM}{seen}{DIM:#}",
+                words::sign(checks[0].outcome)
+            )?;
         }
         if reasons.len() > MAX_SHOWN {
             writeln!(out, "  … and more in the report")?;
         }
     }
     writeln!(out)?;
-    writeln!(out, "  {DIM}checks{DIM:#}  {}", evaluation.decision.conservation)?;
+    writeln!(
+        out,
+        "  {DIM}checks{DIM:#}  {}",
+        evaluation.decision.conservation
+    )?;
     if let Some(change) = words::what_would_change(evaluation) {
         writeln!(out, "  {DIM}change{DIM:#}  {change}")?;
     }
     let took = show_duration(Duration::from_micros(evaluation.took_us));
     writeln!(out, "  {DIM}took{DIM:#}    {took}")?;
-    writeln!(out, "  {DIM}report{DIM:#}  {}", folder.join("report.html").display())
+    writeln!(
+        out,
+        "  {DIM}report{DIM:#}  {}",
+        folder.join("report.html").display()
+    )
 }
 
 /// How many of the reasons are not about a check: those come first, and only for runs without a verdict.
 fn disturbances(evaluation: &Evaluation) -> usize {
     match evaluation.decision.verdict {
         Verdict::Inconclusive => {
-            let about_check = |r: &&String| evaluation.checks.iter().any(|c| r.starts_with(&c.declared.id));
-            evaluation.decision.reasons.iter().take_while(|r| !about_check(r)).count()
+            let about_check = |r: &&String| {
+                evaluation
+                    .checks
+                    .iter()
+                    .any(|c| r.starts_with(&c.declared.id))
+            };
+            evaluation
+                .decision
+                .reasons
+                .iter()
+                .take_while(|r| !about_check(r))
+                .count()
         }
         _ => 0,
     }
@@ -83,7 +125,11 @@ fn disturbances(evaluation: &Evaluation) -> usize {
 fn write_check(out: &mut String, check: &Check) -> std::fmt::Result {
     let colour = outcome_style(check.outcome);
     let sign = words::sign(check.outcome);
-    writeln!(out, "\n{colour}{sign} {}{colour:#}  {BOLD}{}{BOLD:#}", check.outcome, check.declared.id)?;
+    writeln!(
+        out,
+        "\n{colour}{sign} {}{colour:#}  {BOLD}{}{BOLD:#}",
+        check.outcome, check.declared.id
+    )?;
     if let Some(request) = &check.request {
         writeln!(out, "    sent      {request}")?;
     }
@@ -110,10 +156,15 @@ fn write_check(out: &mut String, check: &Check) -> std::fmt::Result {
 fn verdict_style(verdict: Verdict) -> Style {
     let colour = match verdict {
         Verdict::Pass => AnsiColor::Green,
-        Verdict::Concerns | Verdict::Waived | Verdict::Held | Verdict::Inconclusive => AnsiColor::Yellow,
+        Verdict::Concerns | Verdict::Waived | Verdict::Held | Verdict::Inconclusive => {
+            AnsiColor::Yellow
+        }
         Verdict::Fail => AnsiColor::Red,
     };
-    Style::new().bold().fg_color(Some(AnsiColor::Black.into())).bg_color(Some(colour.into()))
+    Style::new()
+        .bold()
+        .fg_color(Some(AnsiColor::Black.into()))
+        .bg_color(Some(colour.into()))
 }
 
 /// The colour of an outcome on a terminal.

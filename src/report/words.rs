@@ -14,13 +14,25 @@ pub fn headline(evaluation: &Evaluation) -> String {
     let open = open(evaluation);
     match evaluation.decision.verdict {
         Verdict::Pass => format!("{name} may be promoted: every mandatory check passed."),
-        Verdict::Concerns => format!("{name} may be promoted, with concerns: no mandatory check failed."),
-        Verdict::Waived => format!("{name} may be promoted on waivers: what failed was excepted by name."),
-        Verdict::Fail => format!("{name} must not be promoted: {} failed.", plural(failed, "mandatory check")),
+        Verdict::Concerns => {
+            format!("{name} may be promoted, with concerns: no mandatory check failed.")
+        }
+        Verdict::Waived => {
+            format!("{name} may be promoted on waivers: what failed was excepted by name.")
+        }
+        Verdict::Fail => format!(
+            "{name} must not be promoted: {} failed.",
+            plural(failed, "mandatory check")
+        ),
         Verdict::Inconclusive => match (evaluation.cut_short, open) {
-            (Some(_), _) => format!("Nothing is decided about {name}: the run did not come to its end."),
+            (Some(_), _) => {
+                format!("Nothing is decided about {name}: the run did not come to its end.")
+            }
             (None, 0) => format!("Nothing is decided about {name}: no mandatory check was run."),
-            (None, open) => format!("Nothing is decided about {name}: {} without an answer.", plural(open, "mandatory check")),
+            (None, open) => format!(
+                "Nothing is decided about {name}: {} without an answer.",
+                plural(open, "mandatory check")
+            ),
         },
         Verdict::Held => format!("{name} is held: a sign-off is missing."),
     }
@@ -35,7 +47,10 @@ pub fn what_would_change(evaluation: &Evaluation) -> Option<String> {
         Verdict::Pass | Verdict::Waived => None,
         Verdict::Concerns => Some("It would be PASS without the concerns listed below.".to_owned()),
         Verdict::Held => Some("It needs the sign-offs listed below.".to_owned()),
-        Verdict::Fail if open == 0 => Some(format!("It would pass if {} did.", plural(failed, "failed check"))),
+        Verdict::Fail if open == 0 => Some(format!(
+            "It would pass if {} did.",
+            plural(failed, "failed check")
+        )),
         Verdict::Fail => Some(format!(
             "It would pass if {} did, and {} got an answer that passes.",
             plural(failed, "failed check"),
@@ -45,7 +60,9 @@ pub fn what_would_change(evaluation: &Evaluation) -> Option<String> {
             "It can't pass as it is: {} already; and it needs a run that comes to its end.",
             plural(failed, "check has failed")
         )),
-        Verdict::Inconclusive => Some("It needs a run in which every mandatory check gets an answer.".to_owned()),
+        Verdict::Inconclusive => {
+            Some("It needs a run in which every mandatory check gets an answer.".to_owned())
+        }
     }
 }
 
@@ -60,7 +77,9 @@ pub fn plural(n: usize, what: &str) -> String {
 }
 
 fn count(evaluation: &Evaluation, outcome: Outcome) -> usize {
-    mandatory(evaluation).filter(|c| c.outcome == outcome).count()
+    mandatory(evaluation)
+        .filter(|c| c.outcome == outcome)
+        .count()
 }
 
 /// Mandatory checks that got no answer.
@@ -69,7 +88,10 @@ fn open(evaluation: &Evaluation) -> usize {
 }
 
 fn mandatory(evaluation: &Evaluation) -> impl Iterator<Item = &Check> {
-    evaluation.checks.iter().filter(|c| c.declared.gate == Gate::Mandatory)
+    evaluation
+        .checks
+        .iter()
+        .filter(|c| c.declared.gate == Gate::Mandatory)
 }
 
 /// Checks that need somebody, the weightiest first.
@@ -78,9 +100,19 @@ pub fn attention(evaluation: &Evaluation) -> Vec<&Check> {
     let mut checks: Vec<_> = evaluation
         .checks
         .iter()
-        .filter(|c| matches!(c.outcome, Outcome::Fail | Outcome::Error | Outcome::Held | Outcome::Warn))
+        .filter(|c| {
+            matches!(
+                c.outcome,
+                Outcome::Fail | Outcome::Error | Outcome::Held | Outcome::Warn
+            )
+        })
         .collect();
-    checks.sort_by_key(|c| (std::cmp::Reverse(c.outcome), c.declared.gate == Gate::Advisory));
+    checks.sort_by_key(|c| {
+        (
+            std::cmp::Reverse(c.outcome),
+            c.declared.gate == Gate::Advisory,
+        )
+    });
     checks
 }
 
@@ -88,12 +120,19 @@ pub fn attention(evaluation: &Evaluation) -> Vec<&Check> {
 #[must_use]
 pub fn not_checked(evaluation: &Evaluation) -> Vec<&Check> {
     let unanswered = |o: Outcome| matches!(o, Outcome::Inconclusive | Outcome::NotApplicable);
-    evaluation.checks.iter().filter(|c| unanswered(c.outcome)).collect()
+    evaluation
+        .checks
+        .iter()
+        .filter(|c| unanswered(c.outcome))
+        .collect()
 }
 
 /// Checks of one stage.
 pub fn of_stage(evaluation: &Evaluation, stage: Stage) -> impl Iterator<Item = &Check> {
-    evaluation.checks.iter().filter(move |c| c.declared.stage == stage)
+    evaluation
+        .checks
+        .iter()
+        .filter(move |c| c.declared.stage == stage)
 }
 
 /// What became of a stage, in a few words: `12 pass, 1 fail`.
@@ -111,7 +150,11 @@ pub fn tally<'a>(checks: impl Iterator<Item = &'a Check>) -> String {
         .filter(|(_, n)| *n > 0)
         .map(|(outcome, n)| format!("{n} {outcome}"))
         .collect();
-    if parts.is_empty() { "no checks".to_owned() } else { parts.join(", ") }
+    if parts.is_empty() {
+        "no checks".to_owned()
+    } else {
+        parts.join(", ")
+    }
 }
 
 /// How far a stage came, in words.

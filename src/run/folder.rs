@@ -21,19 +21,28 @@ impl RunFolder {
         // Two runs may begin in the same second.
         let mut nonce = uuid::Uuid::new_v4().simple().to_string();
         nonce.truncate(6);
-        let name: String = environment.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
+        let name: String = environment
+            .chars()
+            .map(|c| if c.is_alphanumeric() { c } else { '-' })
+            .collect();
         let id = format!("{time}-{name}-{nonce}");
         let path = reports.join(&id);
-        std::fs::create_dir_all(&path)
-            .map_err(|error| JournalError::new("can't make the folder of the run", &path, &error))?;
+        std::fs::create_dir_all(&path).map_err(|error| {
+            JournalError::new("can't make the folder of the run", &path, &error)
+        })?;
         Ok(Self { id, path })
     }
 
     /// The folder of a run that has been.
     #[must_use]
     pub fn existing(path: &Path) -> Self {
-        let id = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-        Self { id, path: path.to_owned() }
+        let id = path
+            .file_name()
+            .map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        Self {
+            id,
+            path: path.to_owned(),
+        }
     }
 
     /// The run's name.

@@ -12,7 +12,7 @@ use crate::event::{Event, Record, Redactor, SCHEMA};
 use crate::stop::{Signal, Stop};
 
 /// Name of the journal in a run's folder.
-pub const JOURNAL: &str = "events.jsonl";
+const JOURNAL: &str = "events.jsonl";
 
 /// A journal or its folder can't be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -30,15 +30,27 @@ impl JournalError {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 "choose a folder that may be written with --reports DIR"
             }
-            io::ErrorKind::StorageFull => "make room on the disk, or choose another folder with --reports DIR",
+            io::ErrorKind::StorageFull => {
+                "make room on the disk, or choose another folder with --reports DIR"
+            }
             io::ErrorKind::NotFound => "check the path",
             _ => "choose another folder with --reports DIR",
         };
-        Self { doing, path: path.to_owned(), problem: error.to_string(), help }
+        Self {
+            doing,
+            path: path.to_owned(),
+            problem: error.to_string(),
+            help,
+        }
     }
 
     fn unreadable(path: &Path, problem: String) -> Self {
-        Self { doing: "can't read the run", path: path.to_owned(), problem, help: "name the folder of a run that `gates run` made" }
+        Self {
+            doing: "can't read the run",
+            path: path.to_owned(),
+            problem,
+            help: "name the folder of a run that `gates run` made",
+        }
     }
 }
 
@@ -68,7 +80,11 @@ impl Journal {
             .name("journal".to_owned())
             .spawn(move || write(&receiver, file, listener, &stop))
             .map_err(|e| refuse(&e))?;
-        Ok(Self { sender, writer, path })
+        Ok(Self {
+            sender,
+            writer,
+            path,
+        })
     }
 
     /// Where events go.
@@ -87,7 +103,12 @@ impl Journal {
             .join()
             .ok()
             .and_then(Evaluator::finish)
-            .ok_or_else(|| JournalError::unreadable(&self.path, "the journal broke off before its first line".to_owned()))
+            .ok_or_else(|| {
+                JournalError::unreadable(
+                    &self.path,
+                    "the journal broke off before its first line".to_owned(),
+                )
+            })
     }
 }
 
@@ -107,7 +128,10 @@ fn write(
                 doing: "writing the journal".to_owned(),
                 problem: Redactor::default().text(&error.to_string()),
             };
-            let failure = Record { at_us: record.at_us, event };
+            let failure = Record {
+                at_us: record.at_us,
+                event,
+            };
             evaluator.absorb(&failure);
             listener(&failure);
         }
@@ -142,17 +166,25 @@ pub fn read_journal(folder: &RunFolder) -> Result<Evaluation, JournalError> {
                 if let Event::RunStarted(started) = &record.event
                     && started.schema != SCHEMA
                 {
-                    let problem = format!("it is of version {}, and this program reads version {SCHEMA}", started.schema);
+                    let problem = format!(
+                        "it is of version {}, and this program reads version {SCHEMA}",
+                        started.schema
+                    );
                     return Err(JournalError::unreadable(&path, problem));
                 }
                 evaluator.absorb(&record);
             }
             // A line that was cut off ends the journal. Without `run-ended`, the run is inconclusive anyway.
             Err(_) if n > 0 => break,
-            Err(error) => return Err(JournalError::unreadable(&path, format!("line 1 is not an event: {error}"))),
+            Err(error) => {
+                return Err(JournalError::unreadable(
+                    &path,
+                    format!("line 1 is not an event: {error}"),
+                ));
+            }
         }
     }
-    evaluator
-        .finish()
-        .ok_or_else(|| JournalError::unreadable(&path, "it does not say what was to be checked".to_owned()))
+    evaluator.finish().ok_or_else(|| {
+        JournalError::unreadable(&path, "it does not say what was to be checked".to_owned())
+    })
 }

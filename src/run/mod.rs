@@ -62,23 +62,45 @@ pub enum RunError {
 /// # Errors
 /// When the run could not begin.
 pub async fn run(order: Order) -> Result<Finished, RunError> {
-    let Order { plan, only, faults, reports, stop, listener } = order;
+    let Order {
+        plan,
+        only,
+        faults,
+        reports,
+        stop,
+        listener,
+    } = order;
     let connector = Arc::new(Connector::new(plan.environment.ca_file.as_deref())?);
-    let folder = RunFolder::create(reports.as_deref().unwrap_or(&plan.reports), &plan.environment.name)?;
+    let folder = RunFolder::create(
+        reports.as_deref().unwrap_or(&plan.reports),
+        &plan.environment.name,
+    )?;
     let journal = Journal::start(&folder, listener, stop.clone())?;
     let teller = Teller::new(journal.sender());
     teller.tell(Event::RunStarted(Box::new(started(&plan, &folder, faults))));
 
     let environment = Arc::new(plan.environment.clone());
-    let session = Session { plan: Arc::new(plan), environment, connector, teller: teller.clone(), stop: stop.clone() };
+    let session = Session {
+        plan: Arc::new(plan),
+        environment,
+        connector,
+        teller: teller.clone(),
+        stop: stop.clone(),
+    };
     if let Err(signal) = stages(&session, only.as_deref()).await
         && signal != Signal::JournalLost
     {
-        teller.tell(Event::Interrupted { signal: signal.name().to_owned() });
+        teller.tell(Event::Interrupted {
+            signal: signal.name().to_owned(),
+        });
     }
     teller.tell(Event::RunEnded);
     let evaluation = journal.finish()?;
-    Ok(Finished { evaluation, folder, stopped: stop.requested() })
+    Ok(Finished {
+        evaluation,
+        folder,
+        stopped: stop.requested(),
+    })
 }
 
 /// Runs the stages in order. Only a stack that does not answer at all ends a run early: whatever else is
@@ -100,7 +122,10 @@ async fn stages(session: &Session, only: Option<&[Stage]>) -> Result<(), Signal>
                 Err(LoadError::Stopped(signal)) => return Err(signal),
                 Err(error) => {
                     let problem = session.plan.redactor.text(&error.to_string());
-                    session.teller.tell(Event::HarnessFailed { doing: "offering the load".to_owned(), problem });
+                    session.teller.tell(Event::HarnessFailed {
+                        doing: "offering the load".to_owned(),
+                        problem,
+                    });
                     continue;
                 }
             },
@@ -111,7 +136,12 @@ async fn stages(session: &Session, only: Option<&[Stage]>) -> Result<(), Signal>
 }
 
 /// Why a stage is not run; nothing if it is.
-fn skip(session: &Session, stage: Stage, only: Option<&[Stage]>, unreachable: bool) -> Option<String> {
+fn skip(
+    session: &Session,
+    stage: Stage,
+    only: Option<&[Stage]>,
+    unreachable: bool,
+) -> Option<String> {
     let environment = &session.environment;
     if !environment.stages.contains(&stage) {
         return Some(format!("`{}` leaves it out (gates.toml)", environment.name));
@@ -139,6 +169,10 @@ fn started(plan: &Plan, folder: &RunFolder, faults: Vec<String>) -> RunStarted {
         url: plan.redactor.text(&plan.environment.url),
         commit: provenance::commit(),
         faults,
-        checks: plan.declare().into_iter().filter(|c| plan.environment.stages.contains(&c.stage)).collect(),
+        checks: plan
+            .declare()
+            .into_iter()
+            .filter(|c| plan.environment.stages.contains(&c.stage))
+            .collect(),
     }
 }

@@ -27,7 +27,10 @@ impl Limits {
     /// A time limit, and a body of at most 16 MB.
     #[must_use]
     pub fn within(timeout: Duration) -> Self {
-        Self { timeout, max_body: 16 * 1024 * 1024 }
+        Self {
+            timeout,
+            max_body: 16 * 1024 * 1024,
+        }
     }
 }
 
@@ -73,7 +76,10 @@ impl Client {
     /// A client without connections.
     #[must_use]
     pub fn new(connector: Arc<Connector>) -> Self {
-        Self { connector, connections: Vec::new() }
+        Self {
+            connector,
+            connections: Vec::new(),
+        }
     }
 
     /// Closes all connections, as a user does who leaves.
@@ -85,14 +91,31 @@ impl Client {
     ///
     /// # Errors
     /// When no complete answer came within the limits; the connection is then closed.
-    pub async fn send(&mut self, url: &Url, request: Request<Full<Bytes>>, limits: Limits) -> Result<Exchange, TransportError> {
+    pub async fn send(
+        &mut self,
+        url: &Url,
+        request: Request<Full<Bytes>>,
+        limits: Limits,
+    ) -> Result<Exchange, TransportError> {
         let sent = Instant::now();
         let mut seen = (None, Timings::default());
         let exchange = self.exchange(url, request, limits, &mut seen);
         match tokio::time::timeout(limits.timeout, exchange).await {
             Ok(Ok(exchange)) => Ok(exchange),
-            Ok(Err(error)) => Err(error.at(seen.0, Timings { end: sent.elapsed(), ..seen.1 })),
-            Err(_) => Err(timed_out(limits.timeout, seen.0).at(seen.0, Timings { end: sent.elapsed(), ..seen.1 })),
+            Ok(Err(error)) => Err(error.at(
+                seen.0,
+                Timings {
+                    end: sent.elapsed(),
+                    ..seen.1
+                },
+            )),
+            Err(_) => Err(timed_out(limits.timeout, seen.0).at(
+                seen.0,
+                Timings {
+                    end: sent.elapsed(),
+                    ..seen.1
+                },
+            )),
         }
     }
 
@@ -111,11 +134,20 @@ impl Client {
         let body = read_body(body, limits.max_body).await?;
         timings.end = sent.elapsed();
         self.keep(begun.origin, begun.sender);
-        Ok(Exchange { status, headers: parts.headers, body, timings })
+        Ok(Exchange {
+            status,
+            headers: parts.headers,
+            body,
+            timings,
+        })
     }
 
     /// Sends a request and waits for the headers of the answer.
-    pub(super) async fn begin(&mut self, url: &Url, mut request: Request<Full<Bytes>>) -> Result<Begun, TransportError> {
+    pub(super) async fn begin(
+        &mut self,
+        url: &Url,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Begun, TransportError> {
         let origin = Origin::of(url)?;
         complete(url, &mut request)?;
         let sent = Instant::now();
@@ -128,7 +160,13 @@ impl Client {
             match sender.try_send_request(request).await {
                 Ok(response) => {
                     timings.headers = Some(sent.elapsed());
-                    return Ok(Begun { response, timings, sent, origin, sender });
+                    return Ok(Begun {
+                        response,
+                        timings,
+                        sent,
+                        origin,
+                        sender,
+                    });
                 }
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => request = unsent,
@@ -136,12 +174,24 @@ impl Client {
                 },
             }
         }
-        let wire = self.connector.open(&origin.host, origin.port, origin.tls).await?;
+        let wire = self
+            .connector
+            .open(&origin.host, origin.port, origin.tls)
+            .await?;
         let mut sender = handshake(wire).await?;
         timings.connect = Some(sent.elapsed());
-        let response = sender.send_request(request).await.map_err(|e| TransportError::http(&e))?;
+        let response = sender
+            .send_request(request)
+            .await
+            .map_err(|e| TransportError::http(&e))?;
         timings.headers = Some(sent.elapsed());
-        Ok(Begun { response, timings, sent, origin, sender })
+        Ok(Begun {
+            response,
+            timings,
+            sent,
+            origin,
+            sender,
+        })
     }
 
     fn take(&mut self, origin: &Origin) -> Option<SendRequest<Full<Bytes>>> {
@@ -158,33 +208,51 @@ impl Client {
 
 /// The error of an exchange that took too long.
 pub(super) fn timed_out(limit: Duration, status: Option<u16>) -> TransportError {
-    let what = if status.is_some() { "the answer was not complete" } else { "no answer" };
-    TransportError::new(ErrorKind::Timeout, format!("{what} within {}", crate::units::show_duration(limit)))
+    let what = if status.is_some() {
+        "the answer was not complete"
+    } else {
+        "no answer"
+    };
+    TransportError::new(
+        ErrorKind::Timeout,
+        format!("{what} within {}", crate::units::show_duration(limit)),
+    )
 }
 
 impl Origin {
     fn of(url: &Url) -> Result<Self, TransportError> {
         let tls = matches!(url.scheme(), "https" | "wss");
         match (url.host_str(), url.port_or_known_default()) {
-            (Some(host), Some(port)) if tls || matches!(url.scheme(), "http" | "ws") => {
-                Ok(Self { host: host.to_owned(), port, tls })
-            }
-            _ => Err(TransportError::new(ErrorKind::Local, format!("`{}:` is not an address to send to", url.scheme()))),
+            (Some(host), Some(port)) if tls || matches!(url.scheme(), "http" | "ws") => Ok(Self {
+                host: host.to_owned(),
+                port,
+                tls,
+            }),
+            _ => Err(TransportError::new(
+                ErrorKind::Local,
+                format!("`{}:` is not an address to send to", url.scheme()),
+            )),
         }
     }
 }
 
 /// Reduces the address to what an HTTP/1.1 request line holds, and names the host.
 fn complete(url: &Url, request: &mut Request<Full<Bytes>>) -> Result<(), TransportError> {
-    let invalid = |_| TransportError::new(ErrorKind::Local, "the address can't be sent in a request");
-    *request.uri_mut() = url[url::Position::BeforePath..url::Position::AfterQuery].parse().map_err(|e: http::uri::InvalidUri| invalid(e.to_string()))?;
+    let invalid =
+        |_| TransportError::new(ErrorKind::Local, "the address can't be sent in a request");
+    *request.uri_mut() = url[url::Position::BeforePath..url::Position::AfterQuery]
+        .parse()
+        .map_err(|e: http::uri::InvalidUri| invalid(e.to_string()))?;
     if !request.headers().contains_key(header::HOST) {
         let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
         let host = HeaderValue::from_str(host).map_err(|e| invalid(e.to_string()))?;
         request.headers_mut().insert(header::HOST, host);
     }
     if !request.headers().contains_key(header::USER_AGENT) {
-        request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(concat!("gates/", env!("CARGO_PKG_VERSION"))));
+        request.headers_mut().insert(
+            header::USER_AGENT,
+            HeaderValue::from_static(concat!("gates/", env!("CARGO_PKG_VERSION"))),
+        );
     }
     Ok(())
 }
@@ -195,10 +263,15 @@ async fn read_body(mut body: Incoming, most: usize) -> Result<Bytes, TransportEr
     let mut length = 0_usize;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|e| TransportError::http(&e))?;
-        let Ok(data) = frame.into_data() else { continue };
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
         length += data.len();
         if length > most {
-            return Err(TransportError::new(ErrorKind::TooLarge, format!("the body is longer than {most} bytes")));
+            return Err(TransportError::new(
+                ErrorKind::TooLarge,
+                format!("the body is longer than {most} bytes"),
+            ));
         }
         // Nearly every body is one piece: it is taken as it is, and copied only if another follows.
         match &first {
@@ -211,5 +284,9 @@ async fn read_body(mut body: Incoming, most: usize) -> Result<Bytes, TransportEr
             }
         }
     }
-    Ok(if rest.is_empty() { first.unwrap_or_default() } else { rest.freeze() })
+    Ok(if rest.is_empty() {
+        first.unwrap_or_default()
+    } else {
+        rest.freeze()
+    })
 }

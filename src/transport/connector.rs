@@ -28,10 +28,13 @@ pub struct TlsError {
     problem: String,
 }
 
+/// Addresses by host and port, and when they were asked for.
+type Known = HashMap<(String, u16), (Instant, Vec<SocketAddr>)>;
+
 /// Opens connections for all users of a run.
 pub struct Connector {
     tls: TlsConnector,
-    addresses: Mutex<HashMap<(String, u16), (Instant, Vec<SocketAddr>)>>,
+    addresses: Mutex<Known>,
 }
 
 impl std::fmt::Debug for Connector {
@@ -50,7 +53,10 @@ impl Connector {
         // A certificate of the machine's store that can't be read is no reason to trust fewer others.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if let Some(file) = ca_file {
-            let refuse = |problem: String| TlsError { file: file.display().to_string(), problem };
+            let refuse = |problem: String| TlsError {
+                file: file.display().to_string(),
+                problem,
+            };
             let certificates = CertificateDer::pem_file_iter(file)
                 .and_then(Iterator::collect::<Result<Vec<_>, _>>)
                 .map_err(|e| refuse(e.to_string()))?;
@@ -64,26 +70,46 @@ impl Connector {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|e| TlsError { file: "the machine's store".to_owned(), problem: e.to_string() })?
+            .map_err(|e| TlsError {
+                file: "the machine's store".to_owned(),
+                problem: e.to_string(),
+            })?
             .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { tls: TlsConnector::from(Arc::new(config)), addresses: Mutex::default() })
+        Ok(Self {
+            tls: TlsConnector::from(Arc::new(config)),
+            addresses: Mutex::default(),
+        })
     }
 
     /// Opens a connection to a host, with TLS if asked for.
-    pub(super) async fn open(&self, host: &str, port: u16, tls: bool) -> Result<Wire, TransportError> {
+    pub(super) async fn open(
+        &self,
+        host: &str,
+        port: u16,
+        tls: bool,
+    ) -> Result<Wire, TransportError> {
         let tcp = self.connect(host, port).await?;
         // Small writes are whole requests: waiting for more to send would be measured as the stack's latency.
-        tcp.set_nodelay(true).map_err(|e| TransportError::io("can't set up the connection", &e))?;
+        tcp.set_nodelay(true)
+            .map_err(|e| TransportError::io("can't set up the connection", &e))?;
         if !tls {
             return Ok(Wire::Plain(tcp));
         }
-        let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
-            .map_err(|_| TransportError::new(ErrorKind::Tls, format!("`{host}` can't be the name on a certificate")))?;
+        let name =
+            ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|_| {
+                TransportError::new(
+                    ErrorKind::Tls,
+                    format!("`{host}` can't be the name on a certificate"),
+                )
+            })?;
         match self.tls.connect(name, tcp).await {
             Ok(stream) => Ok(Wire::Tls(Box::new(stream))),
-            Err(error) => Err(TransportError::new(ErrorKind::Tls, format!("TLS with {host}:{port} failed: {error}"))),
+            Err(error) => Err(TransportError::new(
+                ErrorKind::Tls,
+                format!("TLS with {host}:{port} failed: {error}"),
+            )),
         }
     }
 
@@ -92,17 +118,29 @@ impl Connector {
         for address in self.resolve(host, port).await? {
             match TcpStream::connect(address).await {
                 Ok(stream) => return Ok(stream),
-                Err(error) => last = Some(TransportError::io(&format!("can't connect to {address}"), &error)),
+                Err(error) => {
+                    last = Some(TransportError::io(
+                        &format!("can't connect to {address}"),
+                        &error,
+                    ))
+                }
             }
         }
         self.forget(host, port);
-        Err(last.unwrap_or_else(|| TransportError::new(ErrorKind::Resolve, format!("`{host}` has no address"))))
+        Err(last.unwrap_or_else(|| {
+            TransportError::new(ErrorKind::Resolve, format!("`{host}` has no address"))
+        }))
     }
 
     async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, TransportError> {
         let key = (host.to_owned(), port);
         // A std Mutex, since nothing is awaited while it is held.
-        let known = self.addresses.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let known = self
+            .addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&key)
+            .cloned();
         if let Some((at, addresses)) = known
             && at.elapsed() < REMEMBER
         {
@@ -110,13 +148,24 @@ impl Connector {
         }
         let found: Vec<_> = tokio::net::lookup_host((host.trim_matches(['[', ']']), port))
             .await
-            .map_err(|e| TransportError::new(ErrorKind::Resolve, format!("`{host}` can't be resolved: {e}")))?
+            .map_err(|e| {
+                TransportError::new(
+                    ErrorKind::Resolve,
+                    format!("`{host}` can't be resolved: {e}"),
+                )
+            })?
             .collect();
-        self.addresses.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (Instant::now(), found.clone()));
+        self.addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, (Instant::now(), found.clone()));
         Ok(found)
     }
 
     fn forget(&self, host: &str, port: u16) {
-        self.addresses.lock().unwrap_or_else(PoisonError::into_inner).remove(&(host.to_owned(), port));
+        self.addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&(host.to_owned(), port));
     }
 }

@@ -23,7 +23,12 @@ impl TransportError {
     /// An error of a kind.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), status: None, timings: Timings::default() }
+        Self {
+            kind,
+            message: message.into(),
+            status: None,
+            timings: Timings::default(),
+        }
     }
 
     /// Reads an I/O error; `doing` says what was attempted.
@@ -60,14 +65,23 @@ impl TransportError {
         if let Some(io) = cause.and_then(|c| c.downcast_ref::<io::Error>()) {
             return Self::io("the connection failed", io);
         }
-        let (kind, message) = if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
-            (ErrorKind::Reset, "the connection was closed before the answer was complete".to_owned())
-        } else if error.is_timeout() {
-            (ErrorKind::Timeout, "the connection timed out".to_owned())
-        } else {
-            let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
-            (ErrorKind::Protocol, format!("the answer is not valid HTTP: {error}{cause}"))
-        };
+        let (kind, message) =
+            if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+                (
+                    ErrorKind::Reset,
+                    "the connection was closed before the answer was complete".to_owned(),
+                )
+            } else if error.is_timeout() {
+                (ErrorKind::Timeout, "the connection timed out".to_owned())
+            } else {
+                let cause = error
+                    .source()
+                    .map_or_else(String::new, |cause| format!(": {cause}"));
+                (
+                    ErrorKind::Protocol,
+                    format!("the answer is not valid HTTP: {error}{cause}"),
+                )
+            };
         Self::new(kind, message)
     }
 

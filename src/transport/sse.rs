@@ -7,8 +7,8 @@ use http::{HeaderMap, Request};
 use http_body_util::{BodyExt as _, Full};
 use url::Url;
 
-use super::client::{Client, Limits, timed_out};
 use super::TransportError;
+use super::client::{Client, Limits, timed_out};
 use crate::event::{ErrorKind, Timings};
 
 /// A stream, read to where it was to be read.
@@ -32,11 +32,11 @@ pub struct Streamed {
 
 /// One event.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct SseEvent {
+struct SseEvent {
     /// Its name; `message` if it has none.
-    pub name: String,
+    name: String,
     /// Its data, lines joined.
-    pub data: String,
+    data: String,
 }
 
 /// What ends the reading.
@@ -64,8 +64,20 @@ impl Client {
         let read = self.read_stream(url, request, limits, until, &mut seen);
         match tokio::time::timeout(limits.timeout, read).await {
             Ok(Ok(streamed)) => Ok(streamed),
-            Ok(Err(error)) => Err(error.at(seen.0, Timings { end: sent.elapsed(), ..seen.1 })),
-            Err(_) => Err(timed_out(limits.timeout, seen.0).at(seen.0, Timings { end: sent.elapsed(), ..seen.1 })),
+            Ok(Err(error)) => Err(error.at(
+                seen.0,
+                Timings {
+                    end: sent.elapsed(),
+                    ..seen.1
+                },
+            )),
+            Err(_) => Err(timed_out(limits.timeout, seen.0).at(
+                seen.0,
+                Timings {
+                    end: sent.elapsed(),
+                    ..seen.1
+                },
+            )),
         }
     }
 
@@ -99,11 +111,16 @@ impl Client {
         let mut gaps = Gaps::default();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|e| TransportError::http(&e))?;
-            let Ok(data) = frame.into_data() else { continue };
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
             let now = sent.elapsed();
             streamed.bytes += data.len() as u64;
             if streamed.bytes > limits.max_body as u64 {
-                return Err(TransportError::new(ErrorKind::TooLarge, format!("the stream is longer than {} bytes", limits.max_body)));
+                return Err(TransportError::new(
+                    ErrorKind::TooLarge,
+                    format!("the stream is longer than {} bytes", limits.max_body),
+                ));
             }
             if !is_stream {
                 streamed.body.extend_from_slice(&data);
@@ -128,7 +145,10 @@ impl Client {
         match until {
             Until::Event(_) if is_stream => Err(TransportError::new(
                 ErrorKind::Truncated,
-                format!("the stream ended after {} events, before the one waited for", streamed.events),
+                format!(
+                    "the stream ended after {} events, before the one waited for",
+                    streamed.events
+                ),
             )),
             _ => Ok(streamed),
         }
@@ -196,7 +216,14 @@ impl Parser {
                 return None;
             }
             data.pop();
-            return Some(SseEvent { name: if name.is_empty() { "message".to_owned() } else { name }, data });
+            return Some(SseEvent {
+                name: if name.is_empty() {
+                    "message".to_owned()
+                } else {
+                    name
+                },
+                data,
+            });
         }
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
@@ -220,7 +247,11 @@ mod tests {
 
     fn events(pieces: &[&str]) -> Vec<(String, String)> {
         let mut parser = Parser::default();
-        pieces.iter().flat_map(|p| parser.feed(p.as_bytes())).map(|e| (e.name, e.data)).collect()
+        pieces
+            .iter()
+            .flat_map(|p| parser.feed(p.as_bytes()))
+            .map(|e| (e.name, e.data))
+            .collect()
     }
 
     #[test]
@@ -231,7 +262,11 @@ mod tests {
             .to_vec();
         assert_eq!(events(&[whole]), expected);
         for cut in 1..whole.len() {
-            assert_eq!(events(&[&whole[..cut], &whole[cut..]]), expected, "cut at {cut}");
+            assert_eq!(
+                events(&[&whole[..cut], &whole[cut..]]),
+                expected,
+                "cut at {cut}"
+            );
         }
     }
 
@@ -243,7 +278,11 @@ mod tests {
         gaps.note(ms(20), &mut timings, true);
         gaps.note(ms(120), &mut timings, true);
         gaps.note(ms(125), &mut timings, true);
-        assert_eq!(timings.first_token, Some(ms(20)), "an empty piece is no token");
+        assert_eq!(
+            timings.first_token,
+            Some(ms(20)),
+            "an empty piece is no token"
+        );
         assert_eq!(timings.max_gap, Some(ms(100)));
     }
 }

@@ -10,9 +10,9 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use url::Url;
 
+use super::TransportError;
 use super::client::{Client, Limits, timed_out};
 use super::sse::Gaps;
-use super::TransportError;
 use crate::event::{ErrorKind, Timings};
 
 /// A conversation that came to the message waited for.
@@ -52,13 +52,28 @@ impl Client {
             Ok(Ok(conversed)) => Ok(conversed),
             Ok(Err(error)) => {
                 let status = error.status.or(seen.0);
-                Err(error.at(status, Timings { end: sent.elapsed(), ..seen.1 }))
+                Err(error.at(
+                    status,
+                    Timings {
+                        end: sent.elapsed(),
+                        ..seen.1
+                    },
+                ))
             }
-            Err(_) => Err(timed_out(limits.timeout, seen.0).at(seen.0, Timings { end: sent.elapsed(), ..seen.1 })),
+            Err(_) => Err(timed_out(limits.timeout, seen.0).at(
+                seen.0,
+                Timings {
+                    end: sent.elapsed(),
+                    ..seen.1
+                },
+            )),
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the inside of `converse`, apart only so that a time limit can surround it")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the inside of `converse`, apart only so that a time limit can surround it"
+    )]
     async fn talk(
         &mut self,
         url: &Url,
@@ -70,22 +85,39 @@ impl Client {
         seen: &mut (Option<u16>, Timings),
     ) -> Result<Conversed, TransportError> {
         let mut url = url.clone();
-        let scheme = if matches!(url.scheme(), "https" | "wss") { "wss" } else { "ws" };
-        let invalid = || TransportError::new(ErrorKind::Local, "the address can't be used for a WebSocket");
+        let scheme = if matches!(url.scheme(), "https" | "wss") {
+            "wss"
+        } else {
+            "ws"
+        };
+        let invalid = || {
+            TransportError::new(
+                ErrorKind::Local,
+                "the address can't be used for a WebSocket",
+            )
+        };
         url.set_scheme(scheme).map_err(|()| invalid())?;
-        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else { return Err(invalid()) };
+        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
+            return Err(invalid());
+        };
         let wire = self.connector.open(host, port, scheme == "wss").await?;
         seen.1.connect = Some(sent.elapsed());
         let mut request = url.as_str().into_client_request().map_err(|_| invalid())?;
         request.headers_mut().extend(headers);
-        let config = WebSocketConfig::default().max_message_size(Some(limits.max_body)).max_frame_size(Some(limits.max_body));
-        let (mut socket, response) =
-            client_async_with_config(request, wire, Some(config)).await.map_err(|e| socket_error(&e))?;
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(limits.max_body))
+            .max_frame_size(Some(limits.max_body));
+        let (mut socket, response) = client_async_with_config(request, wire, Some(config))
+            .await
+            .map_err(|e| socket_error(&e))?;
         let status = response.status().as_u16();
         seen.1.headers = Some(sent.elapsed());
         seen.0 = Some(status);
         for message in send {
-            socket.send(Message::text(message)).await.map_err(|e| socket_error(&e))?;
+            socket
+                .send(Message::text(message))
+                .await
+                .map_err(|e| socket_error(&e))?;
         }
         let mut conversed = Conversed {
             status,
@@ -119,7 +151,10 @@ impl Client {
         }
         Err(TransportError::new(
             ErrorKind::Truncated,
-            format!("the socket was closed after {} messages, before the one waited for", conversed.events),
+            format!(
+                "the socket was closed after {} messages, before the one waited for",
+                conversed.events
+            ),
         ))
     }
 }
@@ -135,12 +170,16 @@ fn socket_error(error: &WsError) -> TransportError {
             refused
         }
         WsError::Io(error) => TransportError::io("the socket failed", error),
-        WsError::ConnectionClosed | WsError::AlreadyClosed => {
-            TransportError::new(ErrorKind::Truncated, "the socket was closed before the message waited for")
-        }
-        WsError::Protocol(tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
-            TransportError::new(ErrorKind::Reset, "the socket was cut off without a farewell")
-        }
+        WsError::ConnectionClosed | WsError::AlreadyClosed => TransportError::new(
+            ErrorKind::Truncated,
+            "the socket was closed before the message waited for",
+        ),
+        WsError::Protocol(
+            tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+        ) => TransportError::new(
+            ErrorKind::Reset,
+            "the socket was cut off without a farewell",
+        ),
         WsError::Capacity(error) => TransportError::new(ErrorKind::TooLarge, error.to_string()),
         other => TransportError::new(ErrorKind::Protocol, other.to_string()),
     }

@@ -7,7 +7,8 @@ use crate::decision::judge::{Judgement, Sample, judge_errors, judge_latency};
 use crate::decision::outcome::Detail;
 use crate::decision::{Check, Outcome};
 use crate::event::{
-    Clock, DeclaredCheck, ErrorScope, Moment, ProbeState, Probed, Redacted, Redactor, StepKey, StepRan, Subject,
+    Clock, DeclaredCheck, ErrorScope, Moment, ProbeState, Probed, Redacted, Redactor, StepKey,
+    StepRan, Subject,
 };
 use crate::units::{Ratio, show_duration, show_percent};
 
@@ -26,11 +27,21 @@ struct Answer {
 
 impl Answer {
     fn new(outcome: Outcome, seen: Redacted) -> Self {
-        Self { outcome, request: None, seen, details: Vec::new(), measured: None, took: None }
+        Self {
+            outcome,
+            request: None,
+            seen,
+            details: Vec::new(),
+            measured: None,
+            took: None,
+        }
     }
 
     fn of(judgement: Judgement) -> Self {
-        Self { measured: judgement.measured, ..Self::new(judgement.outcome, plain(&judgement.seen)) }
+        Self {
+            measured: judgement.measured,
+            ..Self::new(judgement.outcome, plain(&judgement.seen))
+        }
     }
 }
 
@@ -47,10 +58,18 @@ impl Evaluator {
             }
             Subject::Step(step) => self.settle_step(declared, step),
             Subject::Probe { probe, moment } => self.settle_probe(declared, probe, *moment),
-            Subject::AgentHealth { probes, moments, at_least } => {
-                self.settle_agent_health(declared, probes, moments, *at_least)
-            }
-            Subject::Latency { step, clock, percentile, limit, decide } => self.settle_load(declared, |load| {
+            Subject::AgentHealth {
+                probes,
+                moments,
+                at_least,
+            } => self.settle_agent_health(declared, probes, moments, *at_least),
+            Subject::Latency {
+                step,
+                clock,
+                percentile,
+                limit,
+                decide,
+            } => self.settle_load(declared, |load| {
                 let account = load.steps.iter().find(|a| a.step == *step);
                 let sample = account.map_or_else(Sample::default, |account| Sample {
                     answered: match clock {
@@ -60,12 +79,18 @@ impl Evaluator {
                     unanswered: match clock {
                         Clock::Response => account.unanswered(),
                         // A stream that never brought a token is the slowest of all.
-                        Clock::FirstToken => account.count().saturating_sub(account.first_token.count()),
+                        Clock::FirstToken => {
+                            account.count().saturating_sub(account.first_token.count())
+                        }
                     },
                 });
                 judge_latency(&sample, *percentile, *limit, *decide)
             }),
-            Subject::Errors { scope, limit, decide } => self.settle_load(declared, |load| {
+            Subject::Errors {
+                scope,
+                limit,
+                decide,
+            } => self.settle_load(declared, |load| {
                 let chosen = || {
                     load.steps.iter().filter(|a| match scope {
                         ErrorScope::All => true,
@@ -76,7 +101,9 @@ impl Evaluator {
                 let n = chosen().map(crate::decision::StepAccount::count).sum();
                 judge_errors(failed, n, *limit, *decide)
             }),
-            Subject::Generator { delay } => self.settle_load(declared, |load| judge_generator(load, *delay)),
+            Subject::Generator { delay } => {
+                self.settle_load(declared, |load| judge_generator(load, *delay))
+            }
         };
         Check {
             declared: declared.clone(),
@@ -86,7 +113,9 @@ impl Evaluator {
             seen: answer.seen,
             details: answer.details,
             measured: answer.measured,
-            took_us: answer.took.map(|t| u64::try_from(t.as_micros()).unwrap_or(u64::MAX)),
+            took_us: answer
+                .took
+                .map(|t| u64::try_from(t.as_micros()).unwrap_or(u64::MAX)),
         }
     }
 
@@ -96,7 +125,9 @@ impl Evaluator {
             StageState::Skipped { reason } => reason,
             StageState::CutShort => format!("the {} stage was cut short", declared.stage),
             StageState::NotReached => format!("the run ended before the {} stage", declared.stage),
-            StageState::Ended => format!("the {} stage ended without an answer to it", declared.stage),
+            StageState::Ended => {
+                format!("the {} stage ended without an answer to it", declared.stage)
+            }
         };
         Answer::new(Outcome::Inconclusive, plain(&format!("not run: {why}")))
     }
@@ -112,11 +143,15 @@ impl Evaluator {
     }
 
     fn settle_probe(&self, declared: &DeclaredCheck, probe: &str, moment: Moment) -> Answer {
-        let answers = self.probes.get(&(probe.to_owned(), moment)).map_or(&[][..], Vec::as_slice);
+        let answers = self
+            .probes
+            .get(&(probe.to_owned(), moment))
+            .map_or(&[][..], Vec::as_slice);
         match (moment, answers) {
-            (Moment::During, []) if self.load_complete() => {
-                Answer::new(Outcome::Fail, plain("no samples: never asked while load ran"))
-            }
+            (Moment::During, []) if self.load_complete() => Answer::new(
+                Outcome::Fail,
+                plain("no samples: never asked while load ran"),
+            ),
             (_, []) => self.not_run(declared),
             (Moment::Before | Moment::After, [.., (_, last)]) => Answer {
                 took: Some(last.took),
@@ -128,21 +163,36 @@ impl Evaluator {
 
     /// An agent counts as healthy when it was so in every answer. One that was not asked at some moment
     /// leaves the share open, unless too many others are known to be unhealthy.
-    fn settle_agent_health(&self, declared: &DeclaredCheck, probes: &[String], moments: &[Moment], at_least: Ratio) -> Answer {
+    fn settle_agent_health(
+        &self,
+        declared: &DeclaredCheck,
+        probes: &[String],
+        moments: &[Moment],
+        at_least: Ratio,
+    ) -> Answer {
         if probes.is_empty() {
-            return Answer::new(Outcome::Fail, plain("no samples: no agent is named for this environment"));
+            return Answer::new(
+                Outcome::Fail,
+                plain("no samples: no agent is named for this environment"),
+            );
         }
         let (mut healthy, mut unhealthy, mut unknown) = (0_usize, Vec::new(), Vec::new());
         for probe in probes {
             let answers: Vec<&[(u64, Probed)]> = moments
                 .iter()
-                .map(|m| self.probes.get(&(probe.clone(), *m)).map_or(&[][..], Vec::as_slice))
+                .map(|m| {
+                    self.probes
+                        .get(&(probe.clone(), *m))
+                        .map_or(&[][..], Vec::as_slice)
+                })
                 .collect();
             let states = || answers.iter().flat_map(|a| a.iter()).map(|(_, p)| p.state);
             let name = probe.trim_start_matches("agent/");
             if states().any(|s| matches!(s, ProbeState::NotFunctional | ProbeState::Unreachable)) {
                 unhealthy.push(name);
-            } else if answers.iter().any(|a| a.is_empty()) || states().any(|s| s == ProbeState::NotAsked) {
+            } else if answers.iter().any(|a| a.is_empty())
+                || states().any(|s| s == ProbeState::NotAsked)
+            {
                 unknown.push(name);
             } else {
                 healthy += 1;
@@ -155,13 +205,27 @@ impl Evaluator {
         let share = |n: usize| n as f64 / probes.len() as f64;
         let total = probes.len();
         let (outcome, seen) = if share(healthy) >= at_least.get() {
-            (Outcome::Pass, format!("{healthy} of {total} agents healthy in every answer ({})", show_percent(share(healthy))))
+            (
+                Outcome::Pass,
+                format!(
+                    "{healthy} of {total} agents healthy in every answer ({})",
+                    show_percent(share(healthy))
+                ),
+            )
         } else if share(healthy + unknown.len()) < at_least.get() {
             let names = unhealthy.join(", ");
-            (Outcome::Fail, format!("{healthy} of {total} agents healthy in every answer, not healthy: {names}"))
+            (
+                Outcome::Fail,
+                format!(
+                    "{healthy} of {total} agents healthy in every answer, not healthy: {names}"
+                ),
+            )
         } else {
             let names = unknown.join(", ");
-            (Outcome::Inconclusive, format!("{healthy} of {total} agents healthy, not asked at every moment: {names}"))
+            (
+                Outcome::Inconclusive,
+                format!("{healthy} of {total} agents healthy, not asked at every moment: {names}"),
+            )
         };
         Answer::new(outcome, plain(&seen))
     }
@@ -176,7 +240,9 @@ impl Evaluator {
         declared: &DeclaredCheck,
         judge: impl FnOnce(&super::LoadAccount) -> Judgement,
     ) -> Answer {
-        let Some(load) = &self.load else { return self.not_run(declared) };
+        let Some(load) = &self.load else {
+            return self.not_run(declared);
+        };
         let judgement = judge(load);
         if judgement.measured.is_none() && !self.load_complete() {
             return self.not_run(declared);
@@ -196,8 +262,15 @@ fn state_outcome(state: ProbeState) -> Outcome {
 
 /// Every probe under load must find the system healthy; each that did not is placed in time.
 fn judge_probes(all: &[(u64, Probed)]) -> Answer {
-    let outcome = all.iter().map(|(_, p)| state_outcome(p.state)).max().unwrap_or(Outcome::Fail);
-    let bad: Vec<_> = all.iter().filter(|(_, p)| p.state != ProbeState::Healthy).collect();
+    let outcome = all
+        .iter()
+        .map(|(_, p)| state_outcome(p.state))
+        .max()
+        .unwrap_or(Outcome::Fail);
+    let bad: Vec<_> = all
+        .iter()
+        .filter(|(_, p)| p.state != ProbeState::Healthy)
+        .collect();
     let seen = match bad.first() {
         None => plain(&format!("healthy in all {} probes", all.len())),
         Some((at, first)) => plain(&format!(
@@ -213,13 +286,19 @@ fn judge_probes(all: &[(u64, Probed)]) -> Answer {
         // A system that is down says the same each time: once is enough.
         if details.len() < MAX_DETAILS && details.iter().all(|d| d.seen != probed.seen) {
             details.push(Detail {
-                expected: format!("healthy {} into the run", show_duration(Duration::from_micros(*at))),
+                expected: format!(
+                    "healthy {} into the run",
+                    show_duration(Duration::from_micros(*at))
+                ),
                 seen: probed.seen.clone(),
                 source: None,
             });
         }
     }
-    Answer { details, ..Answer::new(outcome, seen) }
+    Answer {
+        details,
+        ..Answer::new(outcome, seen)
+    }
 }
 
 /// A step passes when it was answered and every expectation held.
@@ -228,7 +307,11 @@ fn judge_step(ran: &StepRan) -> Answer {
         .expectations
         .iter()
         .filter(|e| !e.held)
-        .map(|e| Detail { expected: e.text.clone(), seen: e.seen.clone(), source: Some(e.source.clone()) })
+        .map(|e| Detail {
+            expected: e.text.clone(),
+            seen: e.seen.clone(),
+            source: Some(e.source.clone()),
+        })
         .collect();
     let outcome = match &ran.failure {
         Some(failure) if failure.kind.own_side() => Outcome::Error,
@@ -248,16 +331,34 @@ fn judge_step(ran: &StepRan) -> Answer {
     }
     let took = show_duration(ran.timings.end);
     let seen = match (details.as_slice(), ran.status) {
-        ([], Some(status)) => plain(&format!("{status} in {took}, {} expectations held", ran.expectations.len())),
-        ([], None) => plain(&format!("done in {took}, {} expectations held", ran.expectations.len())),
+        ([], Some(status)) => plain(&format!(
+            "{status} in {took}, {} expectations held",
+            ran.expectations.len()
+        )),
+        ([], None) => plain(&format!(
+            "done in {took}, {} expectations held",
+            ran.expectations.len()
+        )),
         ([first, ..], _) if ran.failure.is_some() => first.seen.clone(),
         ([first, rest @ ..], _) => {
-            let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
-            plain(&format!("expected `{}`, saw {}{more}", first.expected, first.seen))
+            let more = if rest.is_empty() {
+                String::new()
+            } else {
+                format!(" (and {} more)", rest.len())
+            };
+            plain(&format!(
+                "expected `{}`, saw {}{more}",
+                first.expected, first.seen
+            ))
         }
     };
     let request = Some(ran.request.clone()).filter(|r| !r.as_str().is_empty());
-    Answer { request, details, took: Some(ran.timings.end), ..Answer::new(outcome, seen) }
+    Answer {
+        request,
+        details,
+        took: Some(ran.timings.end),
+        ..Answer::new(outcome, seen)
+    }
 }
 
 /// A generator that sends late says nothing about the stack.
@@ -273,7 +374,10 @@ fn judge_generator(load: &super::LoadAccount, limit: Duration) -> Judgement {
     let (outcome, verdict) = if p99 <= limit {
         (Outcome::Pass, "on time")
     } else {
-        (Outcome::Inconclusive, "late: the generator is short of CPU, so latencies are partly its own")
+        (
+            Outcome::Inconclusive,
+            "late: the generator is short of CPU, so latencies are partly its own",
+        )
     };
     Judgement {
         outcome,

@@ -13,7 +13,10 @@ fn check(n: usize, gate: Gate, outcome: Outcome) -> Check {
             title: "t".into(),
             group: "g".into(),
             gate,
-            subject: Subject::Probe { probe: "p".into(), moment: Moment::Before },
+            subject: Subject::Probe {
+                probe: "p".into(),
+                moment: Moment::Before,
+            },
             source: None,
             remedy: String::new(),
         },
@@ -28,7 +31,11 @@ fn check(n: usize, gate: Gate, outcome: Outcome) -> Check {
 }
 
 fn verdict(list: &[(Gate, Outcome)]) -> Verdict {
-    let checks: Vec<_> = list.iter().enumerate().map(|(n, (g, o))| check(n, *g, *o)).collect();
+    let checks: Vec<_> = list
+        .iter()
+        .enumerate()
+        .map(|(n, (g, o))| check(n, *g, *o))
+        .collect();
     decide(&checks, checks.len(), &[]).verdict
 }
 
@@ -41,15 +48,27 @@ fn the_table_row_by_row() {
         (&[(Mandatory, NotApplicable)], Verdict::Inconclusive),
         (&[(Advisory, Pass)], Verdict::Inconclusive),
         (&[(Mandatory, Pass)], Verdict::Pass),
-        (&[(Mandatory, Pass), (Mandatory, NotApplicable)], Verdict::Pass),
+        (
+            &[(Mandatory, Pass), (Mandatory, NotApplicable)],
+            Verdict::Pass,
+        ),
         (&[(Mandatory, Pass), (Mandatory, Warn)], Verdict::Concerns),
         (&[(Mandatory, Pass), (Advisory, Warn)], Verdict::Concerns),
         (&[(Mandatory, Pass), (Advisory, Fail)], Verdict::Concerns),
         (&[(Mandatory, Pass), (Advisory, Error)], Verdict::Concerns),
         (&[(Mandatory, Warn), (Mandatory, Held)], Verdict::Held),
-        (&[(Mandatory, Held), (Mandatory, Inconclusive)], Verdict::Inconclusive),
-        (&[(Mandatory, Inconclusive), (Mandatory, Error)], Verdict::Inconclusive),
-        (&[(Mandatory, Pass), (Mandatory, Error)], Verdict::Inconclusive),
+        (
+            &[(Mandatory, Held), (Mandatory, Inconclusive)],
+            Verdict::Inconclusive,
+        ),
+        (
+            &[(Mandatory, Inconclusive), (Mandatory, Error)],
+            Verdict::Inconclusive,
+        ),
+        (
+            &[(Mandatory, Pass), (Mandatory, Error)],
+            Verdict::Inconclusive,
+        ),
         (&[(Mandatory, Error), (Mandatory, Fail)], Verdict::Fail),
     ];
     for (list, expected) in rows {
@@ -62,18 +81,30 @@ fn a_check_that_vanished_is_noticed() {
     let checks = [check(0, Gate::Mandatory, Outcome::Pass)];
     let decision = decide(&checks, 2, &[]);
     assert_eq!(decision.verdict, Verdict::Inconclusive);
-    assert!(decision.reasons[0].contains("2 declared = 1 pass"), "{:?}", decision.reasons);
+    assert!(
+        decision.reasons[0].contains("2 declared = 1 pass"),
+        "{:?}",
+        decision.reasons
+    );
 }
 
 #[test]
 fn a_disturbance_allows_no_promotion() {
     let checks = [check(0, Gate::Mandatory, Outcome::Pass)];
     let interrupted = ["interrupted by SIGINT".to_owned()];
-    assert_eq!(decide(&checks, 1, &interrupted).verdict, Verdict::Inconclusive);
+    assert_eq!(
+        decide(&checks, 1, &interrupted).verdict,
+        Verdict::Inconclusive
+    );
     let failed = [check(0, Gate::Mandatory, Outcome::Fail)];
     let decision = decide(&failed, 1, &interrupted);
     assert_eq!(decision.verdict, Verdict::Inconclusive);
-    assert_eq!(decision.reasons.len(), 2, "what was seen before the interrupt stays: {:?}", decision.reasons);
+    assert_eq!(
+        decision.reasons.len(),
+        2,
+        "what was seen before the interrupt stays: {:?}",
+        decision.reasons
+    );
 }
 
 /// How far a verdict is from a promotion; "never improves" means it never gets smaller.

@@ -7,7 +7,6 @@ mod reply;
 
 use std::borrow::Cow;
 
-use super::source::Span;
 use crate::event::SourceRef;
 
 pub use predicate::Predicate;
@@ -21,7 +20,6 @@ pub struct Expectation {
     pub text: String,
     /// Where it stands.
     pub place: SourceRef,
-    pub(crate) span: Span,
     pub(crate) query: Query,
     pub(crate) predicate: Predicate,
 }
@@ -46,7 +44,10 @@ impl Expectation {
     #[must_use]
     pub fn check(&self, reply: &Reply<'_>) -> Verdict {
         let found = self.query.find(reply);
-        Verdict { held: self.predicate.holds(&found), seen: found.show() }
+        Verdict {
+            held: self.predicate.holds(&found),
+            seen: found.show(),
+        }
     }
 }
 

@@ -122,9 +122,14 @@ impl Predicate {
                 .and_then(|n| n.partial_cmp(wanted))
                 .is_some_and(|ordering| comparison.accepts(ordering)),
             // "all" of nothing does not hold: an empty list of agents is not a healthy one.
-            Self::All(inner) => each(found).is_some_and(|v| !v.is_empty() && v.iter().all(|v| inner.holds(&Found::Json(v)))),
-            Self::Any(inner) => each(found).is_some_and(|v| v.iter().any(|v| inner.holds(&Found::Json(v)))),
-            Self::None(inner) => each(found).is_some_and(|v| !v.iter().any(|v| inner.holds(&Found::Json(v)))),
+            Self::All(inner) => each(found)
+                .is_some_and(|v| !v.is_empty() && v.iter().all(|v| inner.holds(&Found::Json(v)))),
+            Self::Any(inner) => {
+                each(found).is_some_and(|v| v.iter().any(|v| inner.holds(&Found::Json(v))))
+            }
+            Self::None(inner) => {
+                each(found).is_some_and(|v| !v.iter().any(|v| inner.holds(&Found::Json(v))))
+            }
         }
     }
 }
@@ -173,13 +178,25 @@ fn compare(found: &Found<'_>, comparison: Comparison, operand: &Operand) -> bool
             Found::Time(time) => Some(time.cmp(wanted)),
             _ => None,
         },
-        Operand::Bool(wanted) => single(found).and_then(Value::as_bool).map(|b| b.cmp(wanted)),
-        Operand::Null => single(found).map(|v| if v.is_null() { Ordering::Equal } else { Ordering::Greater }),
+        Operand::Bool(wanted) => single(found)
+            .and_then(Value::as_bool)
+            .map(|b| b.cmp(wanted)),
+        Operand::Null => single(found).map(|v| {
+            if v.is_null() {
+                Ordering::Equal
+            } else {
+                Ordering::Greater
+            }
+        }),
     };
     match ordering {
         Some(ordering) => comparison.accepts(ordering),
         // A value of another type is unequal, but only if there is one: absence satisfies nothing.
-        None => comparison == Comparison::NotEqual && !matches!(found, Found::Nothing(_)) && !no_values(found),
+        None => {
+            comparison == Comparison::NotEqual
+                && !matches!(found, Found::Nothing(_))
+                && !no_values(found)
+        }
     }
 }
 
@@ -192,8 +209,20 @@ fn contains(found: &Found<'_>, part: &str) -> bool {
         return text.contains(part);
     }
     each(found).is_some_and(|values| {
-        values.iter().any(|v| v.as_str().map_or_else(|| v.to_string() == part, |text| text == part))
+        values.iter().any(|v| {
+            v.as_str()
+                .map_or_else(|| number_reads(v, part), |text| text == part)
+        })
     })
+}
+
+/// Whether a number or a boolean is written so.
+fn number_reads(value: &Value, text: &str) -> bool {
+    match value {
+        Value::Number(number) => text.parse() == Ok(number.as_f64().unwrap_or(f64::NAN)),
+        Value::Bool(flag) => text.parse() == Ok(*flag),
+        _ => false,
+    }
 }
 
 fn each<'a>(found: &'a Found<'_>) -> Option<Vec<&'a Value>> {
@@ -215,7 +244,10 @@ fn is_empty(found: &Found<'_>) -> bool {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "lengths of lists stay far below 2^53")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "lengths of lists stay far below 2^53"
+)]
 fn count(found: &Found<'_>) -> Option<f64> {
     match found {
         Found::Json(Value::Object(entries)) => Some(entries.len() as f64),

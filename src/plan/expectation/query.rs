@@ -66,20 +66,38 @@ pub enum Found<'a> {
 impl Query {
     /// Names of all queries, for suggestions.
     pub const NAMES: [&'static str; 11] = [
-        "status", "header", "jsonpath", "body", "bytes", "duration", "ttfb", "first_token", "max_gap", "events", "event",
+        "status",
+        "header",
+        "jsonpath",
+        "body",
+        "bytes",
+        "duration",
+        "ttfb",
+        "first_token",
+        "max_gap",
+        "events",
+        "event",
     ];
 
     /// Asks an answer.
     #[must_use]
     pub fn find<'a>(&self, reply: &'a Reply<'_>) -> Found<'a> {
-        let time = |value: Option<Duration>| value.map_or(Found::Nothing("not measured"), Found::Time);
-        #[expect(clippy::cast_precision_loss, reason = "sizes and counts stay far below 2^53")]
+        let time =
+            |value: Option<Duration>| value.map_or(Found::Nothing("not measured"), Found::Time);
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "sizes and counts stay far below 2^53"
+        )]
         match self {
-            Self::Status => reply.status.map_or(Found::Nothing("no status"), |s| Found::Number(f64::from(s))),
+            Self::Status => reply
+                .status
+                .map_or(Found::Nothing("no status"), |s| Found::Number(f64::from(s))),
             Self::Header(name) => reply
                 .headers
                 .and_then(|h| h.get(name))
-                .map_or(Found::Nothing("no such header"), |v| Found::Text(String::from_utf8_lossy(v.as_bytes()))),
+                .map_or(Found::Nothing("no such header"), |v| {
+                    Found::Text(String::from_utf8_lossy(v.as_bytes()))
+                }),
             Self::JsonPath(path) => path.find(reply),
             Self::Body => Found::Text(String::from_utf8_lossy(reply.body)),
             Self::Bytes => Found::Number(reply.body.len() as f64),
@@ -88,31 +106,43 @@ impl Query {
             Self::FirstToken => time(reply.timings.first_token),
             Self::MaxGap => time(reply.timings.max_gap),
             Self::Events => Found::Number(reply.events as f64),
-            Self::Event => {
-                reply.last_event.map_or(Found::Nothing("no event"), |name| Found::Text(Cow::Borrowed(name)))
-            }
+            Self::Event => reply.last_event.map_or(Found::Nothing("no event"), |name| {
+                Found::Text(Cow::Borrowed(name))
+            }),
         }
     }
 
     /// Whether values of this query are times, so that what they are compared with needs a unit.
     #[must_use]
     pub fn is_time(&self) -> bool {
-        matches!(self, Self::Duration | Self::Ttfb | Self::FirstToken | Self::MaxGap)
+        matches!(
+            self,
+            Self::Duration | Self::Ttfb | Self::FirstToken | Self::MaxGap
+        )
     }
 }
 
 impl JsonPath {
     fn find<'a>(&self, reply: &'a Reply<'_>) -> Found<'a> {
         let Some(document) = reply.json() else {
-            return Found::Nothing(if reply.body.is_empty() { "an empty body" } else { "a body that is not JSON" });
+            return Found::Nothing(if reply.body.is_empty() {
+                "an empty body"
+            } else {
+                "a body that is not JSON"
+            });
         };
         let Ok(found) = js_path_process(&self.path, document) else {
             return Found::Nothing("no such value");
         };
-        let mut values: Vec<&Value> = found.into_iter().map(jsonpath_rust::query::QueryRef::val).collect();
+        let mut values: Vec<&Value> = found
+            .into_iter()
+            .map(jsonpath_rust::query::QueryRef::val)
+            .collect();
         match (self.singular, values.as_slice()) {
             (true, []) => Found::Nothing("no such value"),
-            (true, [_]) => values.pop().map_or(Found::Nothing("no such value"), Found::Json),
+            (true, [_]) => values
+                .pop()
+                .map_or(Found::Nothing("no such value"), Found::Json),
             _ => Found::Many(values),
         }
     }
@@ -130,7 +160,9 @@ impl Found<'_> {
             Self::Json(Value::String(text)) => Some(Cow::Borrowed(text)),
             Self::Json(value) => Some(Cow::Owned(value.to_string())),
             Self::Many(values) => match values.as_slice() {
-                [one] => Found::Json(one).single_text().map(|t| Cow::Owned(t.into_owned())),
+                [one] => Found::Json(one)
+                    .single_text()
+                    .map(|t| Cow::Owned(t.into_owned())),
                 _ => None,
             },
         }
@@ -148,7 +180,11 @@ impl Found<'_> {
             Self::Many(values) if values.is_empty() => "no such values".to_owned(),
             Self::Many(values) => {
                 let shown: Vec<_> = values.iter().take(10).map(ToString::to_string).collect();
-                let more = if values.len() > 10 { format!(", … {} in all", values.len()) } else { String::new() };
+                let more = if values.len() > 10 {
+                    format!(", … {} in all", values.len())
+                } else {
+                    String::new()
+                };
                 format!("[{}{more}]", shown.join(", "))
             }
         }

@@ -27,12 +27,27 @@ pub struct Reply<'a> {
 impl<'a> Reply<'a> {
     /// A view of an answer with a body.
     #[must_use]
-    pub fn new(status: Option<u16>, headers: Option<&'a http::HeaderMap>, body: &'a [u8], timings: Timings) -> Self {
-        Self { status, headers, body, timings, events: 0, last_event: None, json: OnceCell::new() }
+    pub fn new(
+        status: Option<u16>,
+        headers: Option<&'a http::HeaderMap>,
+        body: &'a [u8],
+        timings: Timings,
+    ) -> Self {
+        Self {
+            status,
+            headers,
+            body,
+            timings,
+            events: 0,
+            last_event: None,
+            json: OnceCell::new(),
+        }
     }
 
     /// The body as JSON, parsed at the first question and then kept; nothing if it is none.
     pub fn json(&self) -> Option<&Value> {
-        self.json.get_or_init(|| serde_json::from_slice(self.body).ok()).as_ref()
+        self.json
+            .get_or_init(|| serde_json::from_slice(self.body).ok())
+            .as_ref()
     }
 }

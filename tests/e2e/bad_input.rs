@@ -1,11 +1,9 @@
 //! What can go wrong around a run: each time a clear message, the exit code of the table, and never a promotion.
 
-mod harness;
-
 use std::net::TcpListener;
 use std::process::Command;
 
-use harness::{Ended, FILES, Project};
+use crate::harness::{Ended, FILES, Project};
 
 const SHORT: &str = "profile = { users = 10, warm_up = \"200ms\", hold = \"30s\", grace = \"1s\" }";
 
@@ -25,27 +23,53 @@ fn usage_and_plans_that_do_not_load_end_with_2() {
         assert!(project.run_folder().is_none(), "{args:?} made a run");
     };
     says(&["run", "stagign"], "did you mean `staging`?");
-    says(&["run", "demo", "--config", "nowhere.toml"], "nowhere.toml does not exist");
-    says(&["run", "demo", "--fault", "agent-dwon"], "did you mean `agent-down`?");
-    says(&["run", "staging", "--fault", "agent-down"], "embedded stack");
+    says(
+        &["run", "demo", "--config", "nowhere.toml"],
+        "nowhere.toml does not exist",
+    );
+    says(
+        &["run", "demo", "--fault", "agent-dwon"],
+        "did you mean `agent-down`?",
+    );
+    says(
+        &["run", "staging", "--fault", "agent-down"],
+        "embedded stack",
+    );
     says(&["run", "staging"], "LEARNER_PASSWORD is not set");
     says(&["run", "demo", "--only", "laod"], "possible values");
-    says(&["run", "demo", "--env-file", "none.env"], "none.env can't be read");
-    says(&["run", "production", "--allow-protected", "staging"], "--allow-protected names `staging`");
-    std::fs::write(project.path().join("scenarios/broken.yaml"), "gates: 1\nname: b\nsteps:\n  - nmae: a\n").unwrap();
+    says(
+        &["run", "demo", "--env-file", "none.env"],
+        "none.env can't be read",
+    );
+    says(
+        &["run", "production", "--allow-protected", "staging"],
+        "--allow-protected names `staging`",
+    );
+    std::fs::write(
+        project.path().join("scenarios/broken.yaml"),
+        "gates: 1\nname: b\nsteps:\n  - nmae: a\n",
+    )
+    .unwrap();
     says(&["run", "demo"], "scenarios/broken.yaml:4:5");
     says(&["lint", "scenarios/broken.yaml"], "did you mean `name`?");
 }
 
 #[test]
 fn a_host_that_refuses_fails() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let project = deployed(&format!("http://{free}"));
     project.gates(&["run", "staging"]).ended_with(1);
     let (outcome, seen) = project.outcome("preflight/reachable");
     assert_eq!(outcome, "fail");
     assert!(seen.contains("refused"), "{seen}");
-    assert_eq!(project.outcome("smoke/health/home page").0, "inconclusive", "what was not run is not green");
+    assert_eq!(
+        project.outcome("smoke/health/home page").0,
+        "inconclusive",
+        "what was not run is not green"
+    );
     for file in FILES {
         assert!(project.run_folder().unwrap().join(file).exists(), "{file}");
     }
@@ -65,18 +89,28 @@ fn a_host_that_accepts_and_never_answers_fails_in_time() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let project = deployed(&format!("http://{}", listener.local_addr().unwrap()));
     project.gates(&["run", "staging"]).ended_with(1);
-    assert!(project.outcome("preflight/reachable").1.contains("no answer within 10 s"));
+    assert!(
+        project
+            .outcome("preflight/reachable")
+            .1
+            .contains("no answer within 10 s")
+    );
 }
 
 #[test]
 fn a_certificate_that_nobody_vouches_for_fails() {
     let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let config = rustls::ServerConfig::builder_with_provider(std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![key.cert.der().clone()], key.signing_key.serialize_der().try_into().unwrap())
-        .unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(std::sync::Arc::new(
+        rustls::crypto::aws_lc_rs::default_provider(),
+    ))
+    .with_safe_default_protocol_versions()
+    .unwrap()
+    .with_no_client_auth()
+    .with_single_cert(
+        vec![key.cert.der().clone()],
+        key.signing_key.serialize_der().try_into().unwrap(),
+    )
+    .unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let config = std::sync::Arc::new(config);
@@ -90,7 +124,9 @@ fn a_certificate_that_nobody_vouches_for_fails() {
                 let mut tls = rustls::Stream::new(&mut session, &mut stream);
                 let mut request = [0; 1024];
                 if tls.read(&mut request).is_ok() {
-                    let _ = tls.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+                    let _ = tls.write_all(
+                        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok",
+                    );
                 }
             });
         }
@@ -106,7 +142,11 @@ fn a_certificate_that_nobody_vouches_for_fails() {
     std::fs::write(project.path().join("ca.pem"), key.cert.pem()).unwrap();
     let toml = project.path().join("gates.toml");
     let text = std::fs::read_to_string(&toml).unwrap();
-    std::fs::write(&toml, text.replace("stages =", "ca_file = \"ca.pem\"\nstages =")).unwrap();
+    std::fs::write(
+        &toml,
+        text.replace("stages =", "ca_file = \"ca.pem\"\nstages ="),
+    )
+    .unwrap();
     project.gates(&["run", "staging"]).ended_with(1);
     assert_eq!(project.outcome("preflight/reachable").0, "pass");
 }
@@ -114,9 +154,20 @@ fn a_certificate_that_nobody_vouches_for_fails() {
 #[test]
 fn a_folder_that_cannot_be_written_ends_with_4_before_anything_is_sent() {
     let project = Project::demo(SHORT);
-    let ended = project.gates(&["run", "demo", "--reports", "gates.toml/reports"]).ended_with(4);
-    assert!(ended.err.contains("can't make the folder of the run") && ended.err.contains("--reports DIR"), "{}", ended.err);
-    assert!(!ended.err.contains("preflight"), "something was sent: {}", ended.err);
+    let ended = project
+        .gates(&["run", "demo", "--reports", "gates.toml/reports"])
+        .ended_with(4);
+    assert!(
+        ended.err.contains("can't make the folder of the run")
+            && ended.err.contains("--reports DIR"),
+        "{}",
+        ended.err
+    );
+    assert!(
+        !ended.err.contains("preflight"),
+        "something was sent: {}",
+        ended.err
+    );
 }
 
 #[test]
@@ -125,14 +176,29 @@ fn a_disk_that_fills_up_ends_with_4() {
     let gates = env!("CARGO_BIN_EXE_gates");
     // No file may grow beyond 64 KB; without the signal that would end the program, writing fails as on a full disk.
     let script = format!("trap '' XFSZ; ulimit -f 64; exec {gates} run demo");
-    let output = Command::new("bash").args(["-c", &script]).current_dir(project.path()).output().unwrap();
+    let output = Command::new("bash")
+        .args(["-c", &script])
+        .current_dir(project.path())
+        .output()
+        .unwrap();
     let ended = Ended::of(output).ended_with(4);
-    assert!(ended.out.contains("INCONCLUSIVE") && ended.out.contains("writing the journal"), "{}{}", ended.out, ended.err);
+    assert!(
+        ended.out.contains("INCONCLUSIVE") && ended.out.contains("writing the journal"),
+        "{}{}",
+        ended.out,
+        ended.err
+    );
 }
 
 #[cfg(unix)]
 fn signal(name: &str, child: &std::process::Child) {
-    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args([name, &child.id().to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 #[test]
@@ -142,9 +208,16 @@ fn a_run_that_is_stopped_writes_its_reports() {
         let child = project.start_and_wait_for(&["run", "demo"], "\"is\":\"window\"");
         signal(name, &child);
         let ended = Ended::of(child.wait_with_output().unwrap()).ended_with(code);
-        assert!(ended.out.contains("INCONCLUSIVE") && ended.out.contains("interrupted by SIG"), "{}", ended.out);
+        assert!(
+            ended.out.contains("INCONCLUSIVE") && ended.out.contains("interrupted by SIG"),
+            "{}",
+            ended.out
+        );
         for file in FILES {
-            assert!(project.run_folder().unwrap().join(file).exists(), "{name}: {file}");
+            assert!(
+                project.run_folder().unwrap().join(file).exists(),
+                "{name}: {file}"
+            );
         }
         assert_eq!(project.run_json()["decision"]["verdict"], "INCONCLUSIVE");
     }
@@ -157,20 +230,37 @@ fn a_run_that_is_killed_can_still_be_reported() {
     child.kill().unwrap();
     child.wait().unwrap();
     let folder = project.run_folder().unwrap();
-    assert!(!folder.join("report.html").exists(), "it had no time to write one");
-    let ended = project.gates(&["report", folder.to_str().unwrap()]).ended_with(3);
+    assert!(
+        !folder.join("report.html").exists(),
+        "it had no time to write one"
+    );
+    let ended = project
+        .gates(&["report", folder.to_str().unwrap()])
+        .ended_with(3);
     assert!(ended.out.contains("cut off"), "{}", ended.out);
-    assert_eq!(project.outcome("smoke/health/home page").0, "pass", "what was seen before is kept");
+    assert_eq!(
+        project.outcome("smoke/health/home page").0,
+        "pass",
+        "what was seen before is kept"
+    );
     assert!(folder.join("report.html").exists());
 
     // A line that was written by half is where it ends, and no reason to give up.
     let journal = folder.join("events.jsonl");
     let text = std::fs::read(&journal).unwrap();
     std::fs::write(&journal, &text[..text.len() - 20]).unwrap();
-    project.gates(&["report", folder.to_str().unwrap()]).ended_with(3);
+    project
+        .gates(&["report", folder.to_str().unwrap()])
+        .ended_with(3);
     std::fs::write(&journal, "not a journal\n").unwrap();
-    let ended = project.gates(&["report", folder.to_str().unwrap()]).ended_with(4);
-    assert!(ended.err.contains("line 1 is not an event"), "{}", ended.err);
+    let ended = project
+        .gates(&["report", folder.to_str().unwrap()])
+        .ended_with(4);
+    assert!(
+        ended.err.contains("line 1 is not an event"),
+        "{}",
+        ended.err
+    );
 }
 
 #[test]
@@ -181,16 +271,32 @@ fn a_report_that_cannot_be_written_takes_a_promotion_back() {
     std::fs::remove_file(folder.join("junit.xml")).unwrap();
     std::fs::create_dir(folder.join("junit.xml")).unwrap();
     std::fs::remove_file(folder.join("report.html")).unwrap();
-    let ended = project.gates(&["report", folder.to_str().unwrap()]).ended_with(4);
-    assert!(ended.err.contains("can't write") && ended.err.contains("junit.xml"), "{}", ended.err);
-    assert!(folder.join("report.html").exists(), "one reporter that fails does not stop the others");
+    let ended = project
+        .gates(&["report", folder.to_str().unwrap()])
+        .ended_with(4);
+    assert!(
+        ended.err.contains("can't write") && ended.err.contains("junit.xml"),
+        "{}",
+        ended.err
+    );
+    assert!(
+        folder.join("report.html").exists(),
+        "one reporter that fails does not stop the others"
+    );
 }
 
 #[test]
 fn more_users_than_open_files_are_refused_before_the_load() {
     let project = Project::demo("profile = { users = 2000, warm_up = \"1s\", hold = \"5s\" }");
-    let script = format!("ulimit -n 1024; exec {} run demo --only load", env!("CARGO_BIN_EXE_gates"));
-    let output = Command::new("bash").args(["-c", &script]).current_dir(project.path()).output().unwrap();
+    let script = format!(
+        "ulimit -n 1024; exec {} run demo --only load",
+        env!("CARGO_BIN_EXE_gates")
+    );
+    let output = Command::new("bash")
+        .args(["-c", &script])
+        .current_dir(project.path())
+        .output()
+        .unwrap();
     let ended = Ended::of(output).ended_with(4);
     assert!(ended.out.contains("ulimit -n"), "{}", ended.out);
 }

@@ -1,5 +1,4 @@
 //! Runs the real program in a folder of its own and reads what it left behind.
-#![expect(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -8,33 +7,36 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// A project folder with the repository's scenarios and a gates.toml.
-pub struct Project {
+pub(crate) struct Project {
     dir: tempfile::TempDir,
 }
 
 impl Project {
     /// The repository's own plan, with the embedded stack's load changed to `profile`.
-    pub fn demo(profile: &str) -> Self {
+    pub(crate) fn demo(profile: &str) -> Self {
         let own = "profile = { users = 40, warm_up = \"2s\", hold = \"20s\" }";
         let text = std::fs::read_to_string("gates.toml").unwrap();
-        assert!(text.contains(own), "the demo's profile has changed: change it here too");
+        assert!(
+            text.contains(own),
+            "the demo's profile has changed: change it here too"
+        );
         Self::with(&text.replace(own, profile))
     }
 
     /// The repository's scenarios under another gates.toml.
-    pub fn with(gates_toml: &str) -> Self {
+    pub(crate) fn with(gates_toml: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("gates.toml"), gates_toml).unwrap();
         copy(Path::new("scenarios"), &dir.path().join("scenarios"));
         Self { dir }
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
 
     /// The program, to be run in this folder without any variables of this machine.
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gates"));
         command
             .args(args)
@@ -47,42 +49,58 @@ impl Project {
     }
 
     /// Runs the program to its end.
-    pub fn gates(&self, args: &[&str]) -> Ended {
+    pub(crate) fn gates(&self, args: &[&str]) -> Ended {
         Ended::of(self.command(args).output().unwrap())
     }
 
     /// Starts the program and waits until it has told of `event`.
-    pub fn start_and_wait_for(&self, args: &[&str], event: &str) -> Child {
-        let child = self.command(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    pub(crate) fn start_and_wait_for(&self, args: &[&str], event: &str) -> Child {
+        let mut child = self
+            .command(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         let deadline = Instant::now() + Duration::from_secs(30);
         while Instant::now() < deadline {
-            let journal = self.run_folder().map(|f| f.join("events.jsonl")).and_then(|f| std::fs::read_to_string(f).ok());
+            let journal = self
+                .run_folder()
+                .map(|f| f.join("events.jsonl"))
+                .and_then(|f| std::fs::read_to_string(f).ok());
             if journal.is_some_and(|j| j.contains(event)) {
                 return child;
             }
             std::thread::sleep(Duration::from_millis(50));
         }
+        let _ = child.kill();
+        let _ = child.wait();
         panic!("the run never told of {event}");
     }
 
     /// The folder of the only run.
-    pub fn run_folder(&self) -> Option<PathBuf> {
-        let mut folders: Vec<_> = std::fs::read_dir(self.dir.path().join("reports")).ok()?.flatten().collect();
+    pub(crate) fn run_folder(&self) -> Option<PathBuf> {
+        let mut folders: Vec<_> = std::fs::read_dir(self.dir.path().join("reports"))
+            .ok()?
+            .flatten()
+            .collect();
         folders.sort_by_key(std::fs::DirEntry::file_name);
         folders.pop().map(|f| f.path())
     }
 
     /// The only run, as programs read it.
-    pub fn run_json(&self) -> Value {
+    pub(crate) fn run_json(&self) -> Value {
         let file = self.run_folder().expect("a run's folder").join("run.json");
         serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap()
     }
 
     /// The outcome of one check of the only run, and what was seen.
-    pub fn outcome(&self, id: &str) -> (String, String) {
+    pub(crate) fn outcome(&self, id: &str) -> (String, String) {
         let run = self.run_json();
         let checks = run["checks"].as_array().unwrap();
-        let check = checks.iter().find(|c| c["declared"]["id"] == id).unwrap_or_else(|| panic!("no check `{id}`"));
+        let check = checks
+            .iter()
+            .find(|c| c["declared"]["id"] == id)
+            .unwrap_or_else(|| panic!("no check `{id}`"));
         let text = |v: &Value| v.as_str().unwrap().to_owned();
         (text(&check["outcome"]), text(&check["seen"]))
     }
@@ -92,19 +110,23 @@ fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().flatten() {
         let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() { copy(&entry.path(), &target) } else { drop(std::fs::copy(entry.path(), target).unwrap()) }
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target)
+        } else {
+            drop(std::fs::copy(entry.path(), target).unwrap())
+        }
     }
 }
 
 /// What a run of the program left behind.
-pub struct Ended {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Ended {
-    pub fn of(output: Output) -> Self {
+    pub(crate) fn of(output: Output) -> Self {
         Self {
             code: output.status.code(),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -114,11 +136,23 @@ impl Ended {
 
     /// Asserts the exit code, and shows all that was said if it is another.
     #[track_caller]
-    pub fn ended_with(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "\n--- out\n{}\n--- err\n{}", self.out, self.err);
+    pub(crate) fn ended_with(self, code: i32) -> Self {
+        assert_eq!(
+            self.code,
+            Some(code),
+            "\n--- out\n{}\n--- err\n{}",
+            self.out,
+            self.err
+        );
         self
     }
 }
 
 /// Every file that a run writes.
-pub const FILES: [&str; 5] = ["events.jsonl", "run.json", "report.html", "junit.xml", "summary.md"];
+pub(crate) const FILES: [&str; 5] = [
+    "events.jsonl",
+    "run.json",
+    "report.html",
+    "junit.xml",
+    "summary.md",
+];

@@ -1,9 +1,7 @@
 //! The main job, end to end: the embedded stack is judged over real sockets, sound and with each of its faults.
 
-mod harness;
-
+use crate::harness::{FILES, Project};
 use gates::demo::Fault;
-use harness::{FILES, Project};
 
 #[test]
 fn a_sound_stack_passes_and_every_report_is_written() {
@@ -12,28 +10,44 @@ fn a_sound_stack_passes_and_every_report_is_written() {
     assert!(ended.out.contains("PASS"), "{}", ended.out);
     let folder = project.run_folder().unwrap();
     for file in FILES {
-        assert!(folder.join(file).metadata().unwrap().len() > 0, "{file} is empty");
+        assert!(
+            folder.join(file).metadata().unwrap().len() > 0,
+            "{file} is empty"
+        );
     }
     let run = project.run_json();
     let count = run["checks"].as_array().unwrap().len();
-    assert_eq!(run["decision"]["conservation"]["by_outcome"]["pass"], count, "every check passed");
+    assert_eq!(
+        run["decision"]["conservation"]["by_outcome"]["pass"], count,
+        "every check passed"
+    );
     for step in run["load"]["steps"].as_array().unwrap() {
-        assert!(!step["series"].as_array().unwrap().is_empty(), "{step} was never run under load");
+        assert!(
+            !step["series"].as_array().unwrap().is_empty(),
+            "{step} was never run under load"
+        );
     }
     // The journal alone gives the same decision.
     let before = run["decision"].clone();
-    project.gates(&["report", folder.to_str().unwrap()]).ended_with(0);
+    project
+        .gates(&["report", folder.to_str().unwrap()])
+        .ended_with(0);
     assert_eq!(project.run_json()["decision"], before);
 }
 
 /// Runs with one fault and asserts that the check which is said to see it does, and that the run fails.
 fn caught(fault: Fault, args: &[&str]) {
-    let project = Project::demo("profile = { users = 40, warm_up = \"1s\", hold = \"5s\", grace = \"4s\" }");
+    let project =
+        Project::demo("profile = { users = 40, warm_up = \"1s\", hold = \"5s\", grace = \"4s\" }");
     let mut all = vec!["run", "demo", "--fault", fault.name()];
     all.extend(args);
     let ended = project.gates(&all).ended_with(1);
     assert!(ended.out.contains("FAIL"), "{}", ended.out);
-    assert!(ended.out.contains(fault.caught_by()), "{fault} is not named:\n{}", ended.out);
+    assert!(
+        ended.out.contains(fault.caught_by()),
+        "{fault} is not named:\n{}",
+        ended.out
+    );
     assert_eq!(project.outcome(fault.caught_by()).0, "fail", "{fault}");
 }
 
@@ -59,11 +73,20 @@ fn a_burst_of_errors_shows_only_under_load() {
 #[test]
 fn an_agent_that_goes_down_under_load_is_placed_in_time() {
     let project = Project::demo("profile = { users = 20, warm_up = \"1s\", hold = \"6s\" }");
-    project.gates(&["run", "demo", "--fault", "agent-down@5s"]).ended_with(1);
-    assert_eq!(project.outcome("agents/content-creator").0, "pass", "it was up before");
+    project
+        .gates(&["run", "demo", "--fault", "agent-down@5s"])
+        .ended_with(1);
+    assert_eq!(
+        project.outcome("agents/content-creator").0,
+        "pass",
+        "it was up before"
+    );
     let (outcome, seen) = project.outcome("load/during/content-creator");
     assert_eq!(outcome, "fail");
-    assert!(seen.contains("into the run") && seen.contains("refused"), "{seen}");
+    assert!(
+        seen.contains("into the run") && seen.contains("refused"),
+        "{seen}"
+    );
     assert_eq!(project.outcome("load/after/content-creator").0, "fail");
     let (outcome, seen) = project.outcome("agents/health");
     assert_eq!(outcome, "fail");
@@ -73,7 +96,9 @@ fn an_agent_that_goes_down_under_load_is_placed_in_time() {
 #[test]
 fn a_part_of_a_run_never_promotes() {
     let project = Project::demo("profile = { users = 40, warm_up = \"1s\", hold = \"5s\" }");
-    let ended = project.gates(&["run", "demo", "--only", "smoke"]).ended_with(3);
+    let ended = project
+        .gates(&["run", "demo", "--only", "smoke"])
+        .ended_with(3);
     assert!(ended.out.contains("left out by --only"), "{}", ended.out);
     assert_eq!(project.outcome("smoke/health/home page").0, "pass");
 }
@@ -82,27 +107,45 @@ fn a_part_of_a_run_never_promotes() {
 fn too_short_a_load_is_inconclusive() {
     let project = Project::demo("profile = { users = 8, warm_up = \"100ms\", hold = \"1s\" }");
     let ended = project.gates(&["run", "demo"]).ended_with(3);
-    assert!(ended.out.contains("at least 299 samples are needed"), "{}", ended.out);
+    assert!(
+        ended.out.contains("at least 299 samples are needed"),
+        "{}",
+        ended.out
+    );
 }
 
 #[test]
 fn secrets_reach_no_output() {
     let canary = "canary-9f8e7d6c-password";
-    let project = Project::demo("profile = { users = 12, warm_up = \"200ms\", hold = \"2s\", grace = \"1s\" }");
+    let project = Project::demo(
+        "profile = { users = 12, warm_up = \"200ms\", hold = \"2s\", grace = \"1s\" }",
+    );
     // A fault, so that requests with tokens in their address are told in full.
     let output = project
         .command(&["run", "demo", "--fault", "websocket-closes"])
         .env("LEARNER_PASSWORD", canary)
         .output()
         .unwrap();
-    let ended = harness::Ended::of(output).ended_with(1);
+    let ended = crate::harness::Ended::of(output).ended_with(1);
     let folder = project.run_folder().unwrap();
-    let mut texts = vec![("standard output", ended.out), ("standard error", ended.err)];
+    let mut texts = vec![
+        ("standard output", ended.out),
+        ("standard error", ended.err),
+    ];
     texts.extend(FILES.map(|file| (file, std::fs::read_to_string(folder.join(file)).unwrap())));
     let token = regex::Regex::new("(^|[^0-9a-f])[0-9a-f]{32}([^0-9a-f]|$)").unwrap();
     for (name, text) in &texts {
         assert!(!text.contains(canary), "the password is in {name}");
-        assert!(!token.is_match(text), "a token is in {name}: {:?}", token.find(text));
+        assert!(
+            !token.is_match(text),
+            "a token is in {name}: {:?}",
+            token.find(text)
+        );
     }
-    assert!(texts.iter().any(|(_, text)| text.contains("/api/agents/ws/‹redacted›")), "the request is told, without its token");
+    assert!(
+        texts
+            .iter()
+            .any(|(_, text)| text.contains("/api/agents/ws/‹redacted›")),
+        "the request is told, without its token"
+    );
 }
