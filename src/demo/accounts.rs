@@ -10,7 +10,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::fault::Fault;
-use super::state::Shared;
+use super::state::{Shared, Tokens};
+
+/// Longest e-mail, name or password: accounts are kept in memory.
+const MAX_TEXT: usize = 200;
 
 #[derive(Deserialize)]
 struct Registration {
@@ -54,17 +57,21 @@ pub(super) async fn register(State(shared): State<Arc<Shared>>, body: Bytes) -> 
         Ok(registration) => registration,
         Err(refusal) => return *refusal,
     };
-    if registration.password.len() < 8 || !registration.email.contains('@') {
+    let Registration {
+        email,
+        password,
+        name,
+    } = &registration;
+    if password.chars().count() < 8
+        || !email.contains('@')
+        || [email, password, name].iter().any(|t| t.len() > MAX_TEXT)
+    {
         return refuse(
             StatusCode::UNPROCESSABLE_ENTITY,
-            "Password too short or e-mail malformed",
+            "Password too short, e-mail malformed, or one of them too long",
         );
     }
-    match shared.register(
-        &registration.email,
-        &registration.password,
-        &registration.name,
-    ) {
+    match shared.register(email, password, name) {
         None => refuse(StatusCode::BAD_REQUEST, "Email already registered"),
         Some(a) => (
             StatusCode::CREATED,
@@ -74,10 +81,9 @@ pub(super) async fn register(State(shared): State<Arc<Shared>>, body: Bytes) -> 
     }
 }
 
-fn tokens(access: &str) -> Json<Value> {
-    Json(
-        json!({"access_token": access, "refresh_token": format!("refresh-{access}"), "token_type": "bearer"}),
-    )
+fn told(tokens: &Tokens) -> Json<Value> {
+    let Tokens { access, refresh } = tokens;
+    Json(json!({"access_token": access, "refresh_token": refresh, "token_type": "bearer"}))
 }
 
 pub(super) async fn login(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
@@ -89,7 +95,7 @@ pub(super) async fn login(State(shared): State<Arc<Shared>>, body: Bytes) -> Res
         Err(refusal) => return *refusal,
     };
     match shared.login(&credentials.email, &credentials.password) {
-        Some(token) => tokens(&token).into_response(),
+        Some(tokens) => told(&tokens).into_response(),
         None => refuse(StatusCode::UNAUTHORIZED, "Incorrect email or password"),
     }
 }
@@ -99,12 +105,8 @@ pub(super) async fn refresh(State(shared): State<Arc<Shared>>, body: Bytes) -> R
         Ok(refresh) => refresh,
         Err(refusal) => return *refusal,
     };
-    let account = refresh
-        .refresh_token
-        .strip_prefix("refresh-")
-        .and_then(|token| shared.account(token));
-    match account.and_then(|a| shared.login(&a.email, &a.password)) {
-        Some(token) => tokens(&token).into_response(),
+    match shared.refresh(&refresh.refresh_token) {
+        Some(tokens) => told(&tokens).into_response(),
         None => unauthorized(),
     }
 }
@@ -118,8 +120,8 @@ pub(super) async fn profile(State(shared): State<Arc<Shared>>, headers: HeaderMa
 
 pub(super) async fn logout(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
     match shared.bearer(&headers) {
-        Some((_, token)) => {
-            shared.logout(&token);
+        Some((_, session)) => {
+            shared.logout(session);
             StatusCode::NO_CONTENT.into_response()
         }
         None => unauthorized(),
@@ -129,7 +131,7 @@ pub(super) async fn logout(State(shared): State<Arc<Shared>>, headers: HeaderMap
 pub(super) async fn delete(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
     match shared.bearer(&headers) {
         Some((account, _)) => {
-            shared.delete(&account.email);
+            shared.delete(account.id);
             StatusCode::NO_CONTENT.into_response()
         }
         None => unauthorized(),

@@ -13,9 +13,11 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
-use super::NoDelay;
 use super::fault::Fault;
 use super::state::Shared;
+use super::wire::Listener;
+
+const VERSION: &str = "1.0.0";
 
 /// One of the platform's agents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,8 +75,13 @@ impl fmt::Display for AgentName {
     }
 }
 
-/// Serves one agent, until the fault that takes it down begins.
-pub(super) async fn serve(name: AgentName, listener: TcpListener, shared: Arc<Shared>) {
+/// Serves one agent until `stopped`, or until the fault that takes it down begins.
+pub(super) async fn serve(
+    name: AgentName,
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    stopped: impl Future<Output = ()> + Send + 'static,
+) {
     let down_at = (name == AgentName::ContentCreator)
         .then(|| shared.begins(Fault::AgentDown))
         .flatten();
@@ -83,22 +90,25 @@ pub(super) async fn serve(name: AgentName, listener: TcpListener, shared: Arc<Sh
         .route("/agents/health", get(agents_health))
         .fallback(async || (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"))
         .with_state((name, shared));
-    let serving = async {
-        let _ = axum::serve(NoDelay(listener), app).await;
+    // Not only the listener: a connection kept open would go on saying that the agent is well.
+    let ended = async move {
+        match down_at {
+            None => stopped.await,
+            Some(at) => tokio::select! {
+                () = stopped => {}
+                () = tokio::time::sleep_until(at.into()) => {}
+            },
+        }
     };
-    match down_at {
-        None => serving.await,
-        // Dropping the future closes the listener: from now on connections are refused.
-        Some(at) => tokio::select! {
-            () = serving => {}
-            () = tokio::time::sleep_until(at.into()) => {}
-        },
-    }
+    let _ = axum::serve(Listener(listener), app)
+        .with_graceful_shutdown(ended)
+        .await;
 }
 
 type Agent = (AgentName, Arc<Shared>);
 
-async fn health(State((name, shared)): State<Agent>) -> Json<Value> {
+/// What a worker says of itself, to whoever asks.
+fn worker_health(name: AgentName, status: &str, shared: &Shared) -> Value {
     let stale = name == AgentName::CoursePlanner && shared.has(Fault::StaleAgent);
     let now = Timestamp::now();
     let timestamp = if stale {
@@ -106,23 +116,29 @@ async fn health(State((name, shared)): State<Agent>) -> Json<Value> {
     } else {
         now
     };
-    let sick = name == AgentName::QualityAssurance && shared.has(Fault::AgentLies);
-    let mut answer = json!({
-        "status": if sick { "unhealthy" } else { "healthy" },
-        "version": "1.0.0",
+    json!({
+        "status": status,
+        "agent": name.name(),
+        "version": VERSION,
         "timestamp": timestamp.to_string(),
-    });
-    match name {
-        AgentName::Orchestrator => {
-            answer["orchestrator"] = name.name().into();
-            answer["agent_health"] = aggregate(&shared)["agent_health"].take();
+        "capabilities": name.capabilities(),
+    })
+}
+
+async fn health(State((name, shared)): State<Agent>) -> Json<Value> {
+    Json(match name {
+        AgentName::Orchestrator => json!({
+            "status": "healthy",
+            "orchestrator": name.name(),
+            "version": VERSION,
+            "timestamp": Timestamp::now().to_string(),
+            "agent_health": aggregate(&shared)["agent_health"].take(),
+        }),
+        AgentName::QualityAssurance if shared.has(Fault::AgentLies) => {
+            worker_health(name, "unhealthy", &shared)
         }
-        _ => {
-            answer["agent"] = name.name().into();
-            answer["capabilities"] = name.capabilities();
-        }
-    }
-    Json(answer)
+        _ => worker_health(name, "healthy", &shared),
+    })
 }
 
 async fn agents_health(State((name, shared)): State<Agent>) -> Response {
@@ -132,28 +148,39 @@ async fn agents_health(State((name, shared)): State<Agent>) -> Response {
     }
 }
 
+fn is_down(worker: AgentName, shared: &Shared) -> bool {
+    worker == AgentName::ContentCreator && shared.has(Fault::AgentDown)
+}
+
+/// Workers that answer.
+pub(super) fn healthy_workers(shared: &Shared) -> usize {
+    AgentName::WORKERS
+        .into_iter()
+        .filter(|worker| !is_down(*worker, shared))
+        .count()
+}
+
 /// What the orchestrator says of its workers. It notices one that is down; it does not notice one that says it is sick.
 pub(super) fn aggregate(shared: &Shared) -> Value {
     let now = Timestamp::now().to_string();
     let mut agents = Map::new();
-    let mut healthy_agents = 0;
     for worker in AgentName::WORKERS {
-        let down = worker == AgentName::ContentCreator && shared.has(Fault::AgentDown);
-        healthy_agents += u32::from(!down);
+        let down = is_down(worker, shared);
         let mut entry = json!({"agent": worker.name(), "healthy": !down, "checked_at": now});
         if down {
             entry["error"] = "Connection refused".into();
         } else {
-            entry["response"] = json!({"status": "healthy", "agent": worker.name()});
+            entry["response"] = worker_health(worker, "healthy", shared);
         }
         agents.insert(worker.name().to_owned(), entry);
     }
-    let all_healthy = healthy_agents == 3;
+    let healthy = healthy_workers(shared);
+    let all_healthy = healthy == AgentName::WORKERS.len();
     json!({
         "agent_health": agents,
         "summary": {
-            "healthy_agents": healthy_agents,
-            "total_agents": 3,
+            "healthy_agents": healthy,
+            "total_agents": AgentName::WORKERS.len(),
             "all_healthy": all_healthy,
             "system_status": if all_healthy { "healthy" } else { "degraded" },
         },

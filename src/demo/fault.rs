@@ -42,11 +42,13 @@ macro_rules! faults {
 faults! {
     SlowEndpoint, "slow-endpoint", "GET /courses takes 2.5 to 3 s", "load/browse courses/course list/p95";
     ErrorBurst, "error-burst", "exercise submission answers 500 to about 15 % of requests, but never to the first three", "load/do an exercise/submit answer/errors";
+    Reset, "reset", "every tenth GET /courses/{id} has its connection reset instead of an answer", "load/browse courses/course/errors";
     AgentDown, "agent-down", "the content creator refuses connections; the aggregate says so, with status 200", "agents/content-creator";
     AgentLies, "agent-lies", "quality assurance says it is unhealthy, the aggregate says all are healthy", "agents/quality-assurance";
     Degraded200, "degraded-200", "the backend's health answers 200 with status degraded and no database", "preflight/backend";
     MissingRoute, "missing-route", "the aggregate's address answers 405, as a backend does that never had the route", "agents/aggregate";
     StallingStream, "stalling-stream", "the tutor sends three tokens, then nothing for 12 s, then the rest", "smoke/learn with tutor/ask tutor";
+    NeverEndingStream, "never-ending-stream", "the tutor goes on sending tokens and is never done", "smoke/learn with tutor/ask tutor";
     TruncatedStream, "truncated-stream", "the tutor's stream ends before it is done", "smoke/learn with tutor/ask tutor";
     StaleAgent, "stale-agent", "the course planner says it is healthy, with a timestamp of two hours ago", "agents/course-planner";
     LoginFails, "login-fails", "login answers 500", "smoke/browse courses/login";
@@ -85,6 +87,26 @@ impl fmt::Display for ActiveFault {
 #[error("{0}")]
 pub struct UnknownFault(String);
 
+impl FromStr for Fault {
+    type Err = UnknownFault;
+
+    fn from_str(name: &str) -> Result<Self, UnknownFault> {
+        let named = Self::ALL.iter().copied().find(|f| f.name() == name);
+        named.ok_or_else(|| {
+            let near = Self::ALL
+                .iter()
+                .map(|f| (strsim::damerau_levenshtein(f.name(), name), f.name()))
+                .min()
+                .filter(|(distance, _)| *distance <= 4);
+            let hint = near.map_or_else(
+                || "`gates demo --list-faults` lists them".to_owned(),
+                |(_, near)| format!("did you mean `{near}`?"),
+            );
+            UnknownFault(format!("there is no fault `{name}`; {hint}"))
+        })
+    }
+}
+
 impl FromStr for ActiveFault {
     type Err = UnknownFault;
 
@@ -96,22 +118,7 @@ impl FromStr for ActiveFault {
             ),
             None => (text, Duration::ZERO),
         };
-        let fault = Fault::ALL
-            .iter()
-            .copied()
-            .find(|f| f.name() == name)
-            .ok_or_else(|| {
-                let near = Fault::ALL
-                    .iter()
-                    .map(|f| (strsim::damerau_levenshtein(f.name(), name), f.name()))
-                    .min()
-                    .filter(|(distance, _)| *distance <= 4);
-                let hint = near.map_or_else(
-                    || "`gates demo --list-faults` lists them".to_owned(),
-                    |(_, near)| format!("did you mean `{near}`?"),
-                );
-                UnknownFault(format!("there is no fault `{name}`; {hint}"))
-            })?;
+        let fault = name.parse()?;
         Ok(Self { fault, after })
     }
 }

@@ -37,7 +37,7 @@ pub(super) async fn simple() -> Json<Value> {
 pub(super) async fn aggregate(State(shared): State<Arc<Shared>>) -> Response {
     if shared.has(Fault::MissingRoute) {
         // The real backend answers so to paths it does not know.
-        return refuse(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+        return not_allowed().await;
     }
     Json(agents::aggregate(&shared)).into_response()
 }
@@ -47,7 +47,7 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>, headers: HeaderMap
         return unauthorized();
     }
     let aggregate = agents::aggregate(&shared);
-    let healthy = aggregate["summary"]["healthy_agents"].as_u64().unwrap_or(0);
+    let healthy = agents::healthy_workers(&shared);
     Json(json!({
         "agents_enabled": true,
         "orchestrator_available": true,
@@ -64,6 +64,12 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>, headers: HeaderMap
     .into_response()
 }
 
+/// A method that a path does not have.
+pub(super) async fn not_allowed() -> Response {
+    refuse(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+}
+
+/// A path that there is not.
 pub(super) async fn not_found() -> Response {
     refuse(StatusCode::NOT_FOUND, "Not Found")
 }

@@ -1,12 +1,11 @@
 //! Courses, lessons and exercises.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -15,6 +14,7 @@ use serde_json::{Value, json};
 use super::accounts::{read, refuse, unauthorized};
 use super::fault::Fault;
 use super::state::Shared;
+use super::wire::Cut;
 
 const COURSES: [(u32, &str, &str, &str); 3] = [
     (1, "Spanish for travellers", "A1", "es"),
@@ -38,7 +38,16 @@ pub(super) async fn courses(State(shared): State<Arc<Shared>>) -> Json<Vec<Value
     Json(COURSES.map(course_value).to_vec())
 }
 
-pub(super) async fn course(Path(id): Path<String>) -> Response {
+pub(super) async fn course(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(cut): ConnectInfo<Cut>,
+    Path(id): Path<String>,
+) -> Response {
+    // Every tenth: a smoke test alone would not see it.
+    if shared.courses_opened.next() % 10 == 9 && shared.has(Fault::Reset) {
+        cut.now();
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
     let Some(course) = find(&id) else {
         return refuse(StatusCode::NOT_FOUND, "Course not found");
     };
@@ -86,9 +95,6 @@ struct Submission {
     answer: String,
 }
 
-/// Requests to submit, since the fault counts them.
-static SUBMITTED: AtomicU64 = AtomicU64::new(0);
-
 pub(super) async fn submit(
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
@@ -96,8 +102,7 @@ pub(super) async fn submit(
     body: Bytes,
 ) -> Response {
     // Three in a row of every twenty, and never the first ones: a smoke test alone would not see it.
-    let turn = SUBMITTED.fetch_add(1, Ordering::Relaxed);
-    if shared.has(Fault::ErrorBurst) && turn % 20 >= 17 {
+    if shared.answers_submitted.next() % 20 >= 17 && shared.has(Fault::ErrorBurst) {
         return (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error").into_response();
     }
     if shared.bearer(&headers).is_none() {

@@ -8,9 +8,12 @@ mod health;
 mod learning;
 mod metrics;
 mod pages;
+mod roster;
 mod socket;
 mod state;
+mod token;
 mod tutor;
+mod wire;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -18,14 +21,22 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::routing::{delete, get, post};
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
 
 use state::Shared;
+use wire::{Cut, Listener};
 
 pub use agents::AgentName;
 pub use fault::{ActiveFault, Fault, UnknownFault};
+
+/// How long requests under way may take once the stack is stopped.
+const DRAIN: Duration = Duration::from_secs(2);
+/// Longest body of a request: nothing that the platform is sent comes near it.
+const MAX_BODY: usize = 64 * 1024;
 
 /// What to boot.
 #[derive(Debug, Clone)]
@@ -63,12 +74,23 @@ pub enum DemoError {
     Thread(String),
 }
 
+/// What the stack's thread is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Serve,
+    /// Accept nothing new, finish what is under way.
+    Drain,
+    /// End now.
+    Leave,
+}
+
 /// A running stack; dropping it stops it.
 #[derive(Debug)]
 pub struct Stack {
     addresses: Addresses,
-    stop: watch::Sender<bool>,
+    orders: watch::Sender<Order>,
     thread: Option<JoinHandle<()>>,
+    ended: oneshot::Receiver<()>,
 }
 
 impl Stack {
@@ -78,8 +100,9 @@ impl Stack {
     /// # Errors
     /// When an address is taken or no thread is to be had.
     pub async fn start(options: StackOptions) -> Result<Self, DemoError> {
-        let (stop, stopped) = watch::channel(false);
+        let (orders, told) = watch::channel(Order::Serve);
         let (ready, booted) = oneshot::channel();
+        let (ends, ended) = oneshot::channel();
         let thread = std::thread::Builder::new()
             .name("demo".to_owned())
             .spawn(move || {
@@ -87,9 +110,10 @@ impl Stack {
                     .enable_all()
                     .build()
                 {
-                    Ok(runtime) => runtime.block_on(serve(options, ready, stopped)),
+                    Ok(runtime) => runtime.block_on(serve(options, ready, told)),
                     Err(error) => drop(ready.send(Err(DemoError::Thread(error.to_string())))),
                 }
+                let _ = ends.send(());
             })
             .map_err(|e| DemoError::Thread(e.to_string()))?;
         let addresses = booted
@@ -97,8 +121,9 @@ impl Stack {
             .map_err(|_| DemoError::Thread("its thread ended early".to_owned()))??;
         Ok(Self {
             addresses,
-            stop,
+            orders,
             thread: Some(thread),
+            ended,
         })
     }
 
@@ -107,11 +132,17 @@ impl Stack {
     pub fn addresses(&self) -> &Addresses {
         &self.addresses
     }
+
+    /// Stops it, and lets requests under way be answered, for two seconds at most. Dropping it cuts them off.
+    pub async fn stop(mut self) {
+        self.orders.send_replace(Order::Drain);
+        let _ = (&mut self.ended).await;
+    }
 }
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        self.stop.send_replace(true);
+        self.orders.send_replace(Order::Leave);
         if let Some(thread) = self.thread.take() {
             // Its tasks are dropped with its runtime, so this is a matter of microseconds.
             let _ = thread.join();
@@ -130,58 +161,54 @@ async fn listen(port: Option<u16>) -> Result<(TcpListener, SocketAddr), DemoErro
 async fn serve(
     options: StackOptions,
     ready: oneshot::Sender<Result<Addresses, DemoError>>,
-    mut stopped: watch::Receiver<bool>,
+    mut orders: watch::Receiver<Order>,
 ) {
-    let booted = boot(options).await;
-    let _ = match booted {
-        Ok(addresses) => ready.send(Ok(addresses)),
-        Err(error) => {
-            let _ = ready.send(Err(error));
-            return;
-        }
-    };
-    let _ = stopped.wait_for(|stop| *stop).await;
+    let mut servers = JoinSet::new();
+    let booted = boot(options, &orders, &mut servers).await;
+    let runs = booted.is_ok();
+    if ready.send(booted).is_err() || !runs {
+        return;
+    }
+    stopped(orders.clone()).await;
+    // An order to leave may be the first, and may come while draining.
+    tokio::select! {
+        _ = orders.wait_for(|order| *order == Order::Leave) => {}
+        () = tokio::time::sleep(DRAIN) => {}
+        () = async { while servers.join_next().await.is_some() {} } => {}
+    }
 }
 
-async fn boot(options: StackOptions) -> Result<Addresses, DemoError> {
+/// Ends when the stack is to stop, or nobody holds it any more.
+async fn stopped(mut orders: watch::Receiver<Order>) {
+    let _ = orders.wait_for(|order| *order != Order::Serve).await;
+}
+
+async fn boot(
+    options: StackOptions,
+    orders: &watch::Receiver<Order>,
+    servers: &mut JoinSet<()>,
+) -> Result<Addresses, DemoError> {
     let (listener, base) = listen(options.port).await?;
-    let shared = Arc::new(Shared::new(options.learner_password, options.faults));
+    let shared = Arc::new(Shared::new(&options.learner_password, options.faults));
     let mut agents = Vec::new();
     for (n, name) in (1..).zip(AgentName::ALL) {
         let (listener, address) = listen(options.port.map(|p| p.saturating_add(n))).await?;
-        tokio::spawn(agents::serve(name, listener, Arc::clone(&shared)));
+        servers.spawn(agents::serve(
+            name,
+            listener,
+            Arc::clone(&shared),
+            stopped(orders.clone()),
+        ));
         agents.push((name, address));
     }
-    let app = router(shared);
-    tokio::spawn(async move {
-        let _ = axum::serve(NoDelay(listener), app).await;
+    let app = router(shared).into_make_service_with_connect_info::<Cut>();
+    let stopped = stopped(orders.clone());
+    servers.spawn(async move {
+        let _ = axum::serve(Listener(listener), app)
+            .with_graceful_shutdown(stopped)
+            .await;
     });
     Ok(Addresses { base, agents })
-}
-
-/// Answers are small: waiting to fill packets would show as latency.
-struct NoDelay(TcpListener);
-
-impl axum::serve::Listener for NoDelay {
-    type Io = tokio::net::TcpStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        loop {
-            match self.0.accept().await {
-                Ok((stream, address)) => {
-                    let _ = stream.set_nodelay(true);
-                    return (stream, address);
-                }
-                // Out of files, most likely: that passes when connections close.
-                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-            }
-        }
-    }
-
-    fn local_addr(&self) -> std::io::Result<Self::Addr> {
-        self.0.local_addr()
-    }
 }
 
 fn router(shared: Arc<Shared>) -> Router {
@@ -209,6 +236,8 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/openapi.json", get(pages::openapi))
         .route("/metrics", get(metrics::expose))
         .fallback(health::not_found)
+        .method_not_allowed_fallback(health::not_allowed)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(axum::middleware::from_fn_with_state(
             Arc::clone(&shared),
             metrics::count,

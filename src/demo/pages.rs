@@ -10,21 +10,26 @@ use super::accounts::refuse;
 use super::fault::Fault;
 use super::state::Shared;
 
-/// Names the build in every asset's address, as the real frontend does.
+/// Names the build in every asset's address, as the real frontend does; the pages in assets/ name it too.
 const BUILD: &str = "demo-1";
-const STYLE: &str = "main{max-width:40rem;margin:4rem auto;font:1.1rem/1.5 system-ui,sans-serif}:root{color-scheme:light dark}";
-const SCRIPT: &str = "document.documentElement.dataset.ready='yes';";
+const HOME: &str = include_str!("assets/home.html");
+const LEARN: &str = include_str!("assets/learn.html");
 const OPENAPI: &str = include_str!("openapi.json");
 
-fn page(title: &str, body: &str) -> Html<String> {
-    Html(format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <link rel=\"stylesheet\" href=\"/_next/static/{BUILD}/style.css\">\
-         <script src=\"/_next/static/{BUILD}/main.js\" defer></script></head>\
-         <body><main><h1>{title}</h1>{body}</main></body></html>"
-    ))
-}
+/// What the pages name: file, content type, content.
+const ASSETS: [(&str, &str, &str); 3] = [
+    (
+        "style.css",
+        "text/css; charset=utf-8",
+        include_str!("assets/style.css"),
+    ),
+    (
+        "main.js",
+        "text/javascript; charset=utf-8",
+        include_str!("assets/main.js"),
+    ),
+    ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
+];
 
 pub(super) async fn home(State(shared): State<Arc<Shared>>) -> Response {
     if shared.has(Fault::FrontendDown) {
@@ -34,28 +39,28 @@ pub(super) async fn home(State(shared): State<Arc<Shared>>) -> Response {
         )
             .into_response();
     }
-    page("Learn a language", "<p>Courses with a tutor who is always there.</p><p><a href=\"/learn\">Your lessons</a></p>")
-        .into_response()
+    Html(HOME).into_response()
 }
 
-pub(super) async fn learn() -> Html<String> {
-    page(
-        "Your lessons",
-        "<ul><li>Greetings</li><li>Numbers</li><li>At the station</li></ul>",
-    )
+pub(super) async fn learn() -> Html<&'static str> {
+    Html(LEARN)
 }
 
 pub(super) async fn asset(Path((build, file)): Path<(String, String)>) -> Response {
-    match (build.as_str(), file.as_str()) {
-        (BUILD, "style.css") => {
-            ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE).into_response()
-        }
-        (BUILD, "main.js") => (
-            [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")],
-            SCRIPT,
+    let found = ASSETS
+        .iter()
+        .find(|(name, ..)| build == BUILD && file == *name);
+    match found {
+        // For ever: another build has another address.
+        Some((_, kind, content)) => (
+            [
+                (header::CONTENT_TYPE, *kind),
+                (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+            ],
+            *content,
         )
             .into_response(),
-        _ => refuse(StatusCode::NOT_FOUND, "Not Found"),
+        None => refuse(StatusCode::NOT_FOUND, "Not Found"),
     }
 }
 

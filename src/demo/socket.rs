@@ -18,7 +18,7 @@ pub(super) async fn open(
     Path(token): Path<String>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let Some(account) = shared.account(&token) else {
+    let Some((account, _)) = shared.account(&token) else {
         return refuse(StatusCode::FORBIDDEN, "Invalid token");
     };
     upgrade
@@ -26,7 +26,7 @@ pub(super) async fn open(
         .on_upgrade(move |socket| talk(socket, shared, account.id))
 }
 
-async fn talk(mut socket: WebSocket, shared: Arc<Shared>, user: u64) {
+async fn talk(mut socket: WebSocket, shared: Arc<Shared>, user: u32) {
     let hello = json!({"type": "connection_established", "user_id": user});
     if say(&mut socket, &hello).await.is_err() || shared.has(Fault::WebsocketCloses) {
         return;

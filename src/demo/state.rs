@@ -1,68 +1,56 @@
-//! What the parts of the stack share: accounts, tokens, counters, and which faults have begun.
+//! What the parts of the stack share: accounts and their tokens, counters, and which faults have begun.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use axum::http::{HeaderMap, header};
 
 use super::fault::{ActiveFault, Fault};
 use super::metrics::Metrics;
+use super::roster::{Account, Roster};
+use super::token::{Mint, Session, Use};
 
-/// Learners that exist from the start.
-const SEEDED: usize = 40;
-/// Accounts beyond this number push out the oldest that were registered.
-const MAX_REGISTERED: usize = 10_000;
-/// Tokens beyond this number push out the oldest: enough for many minutes of load.
-const MAX_TOKENS: usize = 200_000;
-
-/// Somebody with an account.
-#[derive(Debug, Clone)]
-pub(super) struct Account {
-    pub(super) id: u64,
-    pub(super) email: String,
-    pub(super) name: String,
-    // In the clear: this is a demonstration, and a real hash would measure the hash.
-    pub(super) password: String,
+/// The tokens of a login.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    pub(super) access: String,
+    pub(super) refresh: String,
 }
 
+/// Counts requests, for faults that befall some of them: evenly, so that two runs see the same.
 #[derive(Debug, Default)]
-struct Accounts {
-    by_email: HashMap<String, Account>,
-    registered: VecDeque<String>,
-    tokens: HashMap<String, String>,
-    order: VecDeque<String>,
-    next_id: u64,
+pub(super) struct Turns(AtomicU64);
+
+impl Turns {
+    /// How many came before this one.
+    pub(super) fn next(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
 }
 
 /// The stack's state.
 #[derive(Debug)]
 pub(super) struct Shared {
-    accounts: Mutex<Accounts>,
+    roster: Mutex<Roster>,
+    mint: Mint,
     faults: Vec<ActiveFault>,
     booted: Instant,
     pub(super) metrics: Metrics,
+    pub(super) courses_opened: Turns,
+    pub(super) answers_submitted: Turns,
 }
 
 impl Shared {
-    pub(super) fn new(learner_password: String, faults: Vec<ActiveFault>) -> Self {
-        let mut accounts = Accounts::default();
-        for n in 1..=SEEDED {
-            accounts.next_id += 1;
-            let email = format!("learner-{n:02}@example.test");
-            let account = Account {
-                id: accounts.next_id,
-                email: email.clone(),
-                name: format!("Learner {n}"),
-                password: learner_password.clone(),
-            };
-            accounts.by_email.insert(email, account);
-        }
+    pub(super) fn new(learner_password: &str, faults: Vec<ActiveFault>) -> Self {
         Self {
-            accounts: Mutex::new(accounts),
+            roster: Mutex::new(Roster::seeded(learner_password)),
+            mint: Mint::default(),
             faults,
             booted: Instant::now(),
             metrics: Metrics::default(),
+            courses_opened: Turns::default(),
+            answers_submitted: Turns::default(),
         }
     }
 
@@ -78,80 +66,63 @@ impl Shared {
         self.faults
             .iter()
             .filter(|f| f.fault == fault)
-            .map(|f| self.booted + f.after)
+            .filter_map(|f| self.booted.checked_add(f.after))
             .min()
     }
 
     // A std Mutex, since nothing is awaited while it is held.
-    fn accounts(&self) -> MutexGuard<'_, Accounts> {
-        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    fn roster(&self) -> MutexGuard<'_, Roster> {
+        self.roster.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes an account; nothing if the e-mail is taken.
-    pub(super) fn register(&self, email: &str, password: &str, name: &str) -> Option<Account> {
-        let mut accounts = self.accounts();
-        if accounts.by_email.contains_key(email) {
-            return None;
-        }
-        if accounts.registered.len() >= MAX_REGISTERED
-            && let Some(oldest) = accounts.registered.pop_front()
-        {
-            accounts.by_email.remove(&oldest);
-        }
-        accounts.next_id += 1;
-        let account = Account {
-            id: accounts.next_id,
-            email: email.to_owned(),
-            name: name.to_owned(),
-            password: password.to_owned(),
-        };
-        accounts.registered.push_back(email.to_owned());
-        accounts.by_email.insert(email.to_owned(), account.clone());
-        Some(account)
+    pub(super) fn register(&self, email: &str, password: &str, name: &str) -> Option<Arc<Account>> {
+        self.roster().register(email, password, name)
     }
 
-    /// A new token; nothing if e-mail and password don't belong together.
-    pub(super) fn login(&self, email: &str, password: &str) -> Option<String> {
-        let mut accounts = self.accounts();
-        accounts
-            .by_email
-            .get(email)
-            .filter(|a| a.password == password)?;
-        let token = uuid::Uuid::new_v4().simple().to_string();
-        if accounts.order.len() >= MAX_TOKENS
-            && let Some(oldest) = accounts.order.pop_front()
-        {
-            accounts.tokens.remove(&oldest);
+    /// New tokens; nothing if e-mail and password don't belong together.
+    pub(super) fn login(&self, email: &str, password: &str) -> Option<Tokens> {
+        let account = self.roster().known(email, password)?;
+        Some(self.tokens(account))
+    }
+
+    /// New tokens for one that refreshes.
+    pub(super) fn refresh(&self, token: &str) -> Option<Tokens> {
+        let session = self.mint.read(token, Use::Refresh)?;
+        let account = self.roster().owner(session)?;
+        Some(self.tokens(account.id))
+    }
+
+    fn tokens(&self, account: u32) -> Tokens {
+        let session = self.mint.open(account);
+        Tokens {
+            access: self.mint.token(session, Use::Access),
+            refresh: self.mint.token(session, Use::Refresh),
         }
-        accounts.order.push_back(token.clone());
-        accounts.tokens.insert(token.clone(), email.to_owned());
-        Some(token)
     }
 
     /// Whose token it is.
-    pub(super) fn account(&self, token: &str) -> Option<Account> {
-        let accounts = self.accounts();
-        let email = accounts.tokens.get(token)?;
-        accounts.by_email.get(email).cloned()
+    pub(super) fn account(&self, token: &str) -> Option<(Arc<Account>, Session)> {
+        let session = self.mint.read(token, Use::Access)?;
+        Some((self.roster().owner(session)?, session))
     }
 
     /// Who is asking, by the `Authorization` header.
-    pub(super) fn bearer(&self, headers: &HeaderMap) -> Option<(Account, String)> {
+    pub(super) fn bearer(&self, headers: &HeaderMap) -> Option<(Arc<Account>, Session)> {
         let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-        let token = value.strip_prefix("Bearer ")?;
-        Some((self.account(token)?, token.to_owned()))
+        let (scheme, token) = value.split_once(' ')?;
+        scheme
+            .eq_ignore_ascii_case("bearer")
+            .then(|| self.account(token))?
     }
 
-    /// Makes a token useless.
-    pub(super) fn logout(&self, token: &str) {
-        self.accounts().tokens.remove(token);
+    /// Makes a session's tokens useless.
+    pub(super) fn logout(&self, session: Session) {
+        self.roster().end(session);
     }
 
     /// Removes an account and all its tokens.
-    pub(super) fn delete(&self, email: &str) {
-        let mut accounts = self.accounts();
-        accounts.by_email.remove(email);
-        accounts.tokens.retain(|_, owner| owner != email);
-        accounts.registered.retain(|registered| registered != email);
+    pub(super) fn delete(&self, account: u32) {
+        self.roster().remove(account);
     }
 }
