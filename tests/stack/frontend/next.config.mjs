@@ -1,0 +1,2 @@
+// The frontend of the reference stack: nothing but what its two pages need.
+export default { poweredByHeader: false };
