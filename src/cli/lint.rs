@@ -6,7 +6,6 @@ use std::path::Path;
 use super::args::LintArgs;
 use super::exit::Exit;
 use super::{run, show};
-use crate::demo::AgentName;
 use crate::plan::{Finding, Plan, Project, Protected, SourceFile, Vars, read_scenario};
 
 pub(super) fn lint(args: &LintArgs) -> Exit {
@@ -17,7 +16,8 @@ pub(super) fn lint(args: &LintArgs) -> Exit {
             return Exit::Usage;
         }
     };
-    stand_in(&mut vars);
+    // What only a run knows is no fault of the files.
+    vars.stand_in_for_unset();
     let names: Vec<String> = project.environment_names().map(str::to_owned).collect();
     let (mut findings, mut told) = (Vec::new(), BTreeSet::new());
     let mut scenarios = 0;
@@ -51,14 +51,6 @@ pub(super) fn lint(args: &LintArgs) -> Exit {
     }
     show::findings(&findings);
     Exit::Usage
-}
-
-/// Values for what only a run knows: the embedded stack's addresses.
-fn stand_in(vars: &mut Vars) {
-    vars.set("GATES_DEMO_URL", "http://127.0.0.1:1");
-    for agent in AgentName::ALL {
-        vars.set(run::demo_variable(agent.name()), "http://127.0.0.1:1");
-    }
 }
 
 fn whole(project: &Project, environment: &str, vars: &Vars, scenarios: &mut usize) -> Vec<Finding> {

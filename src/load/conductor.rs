@@ -3,9 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::generator::CpuMeter;
-use super::{Course, Field};
-use crate::event::{Event, GeneratorSample, Moment, Phase};
-use crate::probe::{self, Probe};
+use super::{Course, Field, probing};
+use crate::event::{Event, GeneratorSample, Phase};
 use crate::stop::Signal;
 
 /// How long one window is.
@@ -30,10 +29,15 @@ pub(super) async fn conduct(field: &Field) -> Result<(), Signal> {
         session
             .teller
             .tell(Event::PhaseStarted { phase: Phase::Hold });
-        let probes = futures_util::future::join_all(
-            probe::under_load(session).map(|p| keep_asking(field, p, hold_to)),
-        );
-        tokio::join!(ticker.until(hold_to), probes);
+        let probes = probing::start(session.clone(), field.course.subscribe(), hold_to);
+        ticker.until(hold_to).await;
+        match probes {
+            Ok(end) => drop(end.await),
+            Err(error) => session.teller.tell(Event::HarnessFailed {
+                doing: "starting the probes".to_owned(),
+                problem: session.plan.redactor.text(&error.to_string()),
+            }),
+        }
     };
     let stopped = session.stop.unless(phases).await;
     if let Err(signal) = stopped {
@@ -64,17 +68,6 @@ async fn wait_for_the_last(field: &Field, latest: Instant) {
     while users > 0 && Instant::now() < latest {
         tokio::time::sleep(LOOK).await;
         field.record(|r| users = r.users);
-    }
-}
-
-/// Asks one system again and again until the load ends; a slow answer delays the next question, and never doubles it.
-async fn keep_asking(field: &Field, probe: Probe<'_>, until: Instant) {
-    let every = field.session.environment.load.probe_every;
-    let mut next = Instant::now();
-    while next < until {
-        tokio::time::sleep_until(next.into()).await;
-        probe.ask(&field.session, Moment::During).await;
-        next = (next + every).max(Instant::now());
     }
 }
 

@@ -4,6 +4,7 @@ mod closed;
 mod conductor;
 mod generator;
 mod pace;
+mod probing;
 mod recorder;
 mod walk;
 

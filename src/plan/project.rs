@@ -14,7 +14,7 @@ use super::reader::Group;
 use super::source::{Finding, Findings, Located, SourceFile, nearest};
 use super::targets::Targets;
 use super::template::{Template, Variable};
-use super::vars::Vars;
+use super::vars::{STAND_IN, Vars};
 use crate::event::{Gate, SourceRef, Stage};
 use crate::units::Ratio;
 
@@ -308,7 +308,7 @@ impl EnvironmentReader<'_> {
             );
         }
         let url = if embedded {
-            self.vars.get("GATES_DEMO_URL").map(str::to_owned)
+            self.vars.for_template("GATES_DEMO_URL").map(str::to_owned)
         } else {
             let text = group.required_text("url");
             text.and_then(|text| self.address(&group, &text, &["http", "https"]))
@@ -395,6 +395,9 @@ impl EnvironmentReader<'_> {
         schemes: &[&str],
     ) -> Option<String> {
         let filled = self.fill(group, text)?;
+        if filled.contains(STAND_IN) {
+            return Some(filled);
+        }
         let problem = match url::Url::parse(&filled) {
             Ok(url) if !schemes.contains(&url.scheme()) => Some(format!(
                 "the address begins with `{}:`, not with {}",
@@ -535,12 +538,11 @@ impl EnvironmentReader<'_> {
             let name = unique_name(&mut entry, &mut seen);
             let probe = entry.text("probe");
             let ask = match probe.as_ref().map_or("http", |p| p.value.as_str()) {
-                "http" => self
-                    .required_address(&mut entry, &["http", "https"])
-                    .map(|url| Ask::Http {
-                        url,
-                        expect: self.expectations(&mut entry, &["status in 200..299"]),
-                    }),
+                "http" => {
+                    let url = self.required_address(&mut entry, &["http", "https"]);
+                    let expect = self.expectations(&mut entry, &["status in 200..299"]);
+                    url.map(|url| Ask::Http { url, expect })
+                }
                 "postgres" => {
                     // SQLAlchemy's `postgresql+asyncpg:` names a driver; the server is the same.
                     let schemes = [

@@ -101,7 +101,11 @@ impl Template {
             let Part::Variable(Variable::Env { name, default }) = part else {
                 continue;
             };
-            let Some(value) = vars.get(name).or(default.as_deref()) else {
+            let Some(value) = vars
+                .get(name)
+                .or(default.as_deref())
+                .or_else(|| vars.for_template(name))
+            else {
                 let near = nearest(name, vars.names()).filter(|near| near != name);
                 let hint = near.map_or_else(String::new, |near| {
                     format!("; `{near}` is set: did you mean that?")

@@ -7,36 +7,65 @@ use super::source::{Finding, SourceFile};
 
 /// Names of environment variables. What was set later wins: env file, then process, then the embedded stack.
 #[derive(Debug, Clone, Default)]
-pub struct Vars(BTreeMap<String, String>);
+pub struct Vars {
+    set: BTreeMap<String, String>,
+    unset: Unset,
+}
+
+/// What becomes of a variable that nobody set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Unset {
+    #[default]
+    Refuse,
+    StandIn,
+}
+
+/// Stands for the value of a variable that only a run will know; no file can hold it by accident.
+pub(super) const STAND_IN: &str = "\u{fffc}";
 
 impl Vars {
     /// The variables of this process that are valid text.
     #[must_use]
     pub fn of_process() -> Self {
-        Self(
-            std::env::vars_os()
-                .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
-                .collect(),
-        )
+        let set = std::env::vars_os()
+            .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+            .collect();
+        Self {
+            set,
+            unset: Unset::Refuse,
+        }
     }
 
     /// A variable's value; an empty one counts as not set, as in Compose files.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0
+        self.set
             .get(name)
             .map(String::as_str)
             .filter(|v| !v.is_empty())
     }
 
+    /// From now on, a variable that is not set is no mistake: something stands in for it. For checks that send nothing.
+    pub fn stand_in_for_unset(&mut self) {
+        self.unset = Unset::StandIn;
+    }
+
+    /// A variable's value for a template, or what stands in for it.
+    pub(super) fn for_template(&self, name: &str) -> Option<&str> {
+        match self.unset {
+            Unset::Refuse => self.get(name),
+            Unset::StandIn => self.get(name).or(Some(STAND_IN)),
+        }
+    }
+
     /// Sets a variable.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
-        self.0.insert(name.into(), value.into());
+        self.set.insert(name.into(), value.into());
     }
 
     /// All names, for suggestions.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.set.keys().map(String::as_str)
     }
 
     /// Adds the variables of an env file, but does not replace what is set already.
@@ -46,7 +75,7 @@ impl Vars {
     pub fn add_file(&mut self, path: &Path) -> Result<(), Finding> {
         let source = SourceFile::read(path)?;
         for (name, value) in parse_env_file(&source)? {
-            self.0.entry(name).or_insert(value);
+            self.set.entry(name).or_insert(value);
         }
         Ok(())
     }

@@ -6,3 +6,5 @@ mod bad_input;
 mod demo;
 #[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod stack;

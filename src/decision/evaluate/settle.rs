@@ -198,7 +198,12 @@ impl Evaluator {
                 healthy += 1;
             }
         }
-        if unknown.len() == probes.len() {
+        let asked = |probe: &String| {
+            moments
+                .iter()
+                .any(|m| self.probes.contains_key(&(probe.clone(), *m)))
+        };
+        if !probes.iter().any(asked) {
             return self.not_run(declared);
         }
         #[expect(clippy::cast_precision_loss, reason = "a handful of agents")]
@@ -224,7 +229,9 @@ impl Evaluator {
             let names = unknown.join(", ");
             (
                 Outcome::Inconclusive,
-                format!("{healthy} of {total} agents healthy, not asked at every moment: {names}"),
+                format!(
+                    "{healthy} of {total} agents healthy in every answer, not asked at every moment: {names}"
+                ),
             )
         };
         Answer::new(outcome, plain(&seen))

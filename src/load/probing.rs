@@ -1,0 +1,49 @@
+//! The probes that go on asking while load runs, on a thread of their own: their work must not delay requests.
+
+use std::time::Instant;
+
+use futures_util::future::join_all;
+use tokio::sync::{oneshot, watch};
+
+use super::Course;
+use crate::event::Moment;
+use crate::journey::Session;
+use crate::probe::{self, Probe};
+
+/// Asks every probe on a clock until `until`, or until the load is cut off; the receiver hears when all have ended.
+pub(super) fn start(
+    session: Session,
+    mut course: watch::Receiver<Course>,
+    until: Instant,
+) -> Result<oneshot::Receiver<()>, std::io::Error> {
+    let (ended, end) = oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    std::thread::Builder::new()
+        .name("probes".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                let asking =
+                    join_all(probe::under_load(&session).map(|p| keep_asking(&session, p, until)));
+                tokio::select! {
+                    _ = course.wait_for(|c| *c == Course::Cut) => {}
+                    _ = asking => {}
+                }
+            });
+            // Whoever waited may have been stopped meanwhile.
+            let _ = ended.send(());
+        })?;
+    Ok(end)
+}
+
+/// Asks one system again and again; a slow answer delays the next question, and never doubles it.
+async fn keep_asking(session: &Session, probe: Probe<'_>, until: Instant) {
+    let every = session.environment.load.probe_every;
+    let mut next = Instant::now();
+    while next < until {
+        tokio::time::sleep_until(next.into()).await;
+        probe.ask(session, Moment::During).await;
+        next = (next + every).max(Instant::now());
+    }
+}

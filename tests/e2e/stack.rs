@@ -1,0 +1,257 @@
+//! The real stack (tests/stack): judged sound, then broken in real ways, each seen by the check that should see it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::harness::{Ended, FILES, Project};
+
+/// A started stack; dropping it stops it.
+struct Stack {
+    folder: tempfile::TempDir,
+}
+
+fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stack/stack")
+}
+
+impl Stack {
+    /// Starts it; nothing if this machine was told to go without.
+    fn up() -> Option<Self> {
+        if std::env::var_os("GATES_WITHOUT_STACK").is_some() {
+            eprintln!("*** NOT RUN: the tests against the real stack (GATES_WITHOUT_STACK is set)");
+            return None;
+        }
+        let installed = script().with_file_name(".venv/installed.txt").exists();
+        assert!(
+            installed,
+            "the real stack is not installed: run tests/stack/install, or set GATES_WITHOUT_STACK=1 to go without"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let stack = Self { folder };
+        stack.script("up", None);
+        Some(stack)
+    }
+
+    fn script(&self, command: &str, fault: Option<&str>) {
+        let output = Command::new(script())
+            .arg(command)
+            .arg(self.folder.path())
+            .args(fault)
+            .output()
+            .unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "stack {command} {fault:?}: {err}");
+    }
+
+    fn env_file(&self) -> String {
+        self.folder.path().join("stack.env").display().to_string()
+    }
+
+    fn variable(&self, name: &str) -> String {
+        let text = std::fs::read_to_string(self.env_file()).unwrap();
+        let line = text
+            .lines()
+            .find_map(|l| l.strip_prefix(&format!("{name}=")));
+        line.unwrap_or_else(|| panic!("no {name}")).to_owned()
+    }
+
+    /// Runs the stages before load on the stack with a fault, mends it, and returns what was seen.
+    fn judged_with(&self, fault: &str) -> Judged {
+        let project = Project::with(&std::fs::read_to_string("gates.toml").unwrap());
+        self.script("break", Some(fault));
+        let args = [
+            "run",
+            "staging",
+            "--env-file",
+            &self.env_file(),
+            "--only",
+            "preflight,smoke,agents",
+        ];
+        let ended = project.gates(&args);
+        self.script("mend", Some(fault));
+        Judged {
+            fault: fault.to_owned(),
+            ended,
+            project,
+        }
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        let _ = Command::new(script())
+            .arg("down")
+            .arg(self.folder.path())
+            .status();
+    }
+}
+
+struct Judged {
+    fault: String,
+    ended: Ended,
+    project: Project,
+}
+
+impl Judged {
+    /// Asserts that the run failed and that each of these checks did, and names it.
+    #[track_caller]
+    fn fails_by(&self, ids: &[&str]) -> &Self {
+        assert_eq!(
+            self.ended.code,
+            Some(1),
+            "{}:\n{}\n{}",
+            self.fault,
+            self.ended.out,
+            self.ended.err
+        );
+        for id in ids {
+            let (outcome, seen) = self.project.outcome(id);
+            assert_eq!(outcome, "fail", "{}: {id}: {seen}", self.fault);
+            assert!(
+                self.ended.out.contains(id),
+                "{}: {id} is not named:\n{}",
+                self.fault,
+                self.ended.out
+            );
+        }
+        self
+    }
+
+    /// Asserts that these checks passed all the same: the fault is not blamed on everything.
+    #[track_caller]
+    fn but_not(&self, ids: &[&str]) {
+        for id in ids {
+            let (outcome, seen) = self.project.outcome(id);
+            assert_eq!(outcome, "pass", "{}: {id}: {seen}", self.fault);
+        }
+    }
+}
+
+#[test]
+fn the_real_stack_is_judged() {
+    let Some(stack) = Stack::up() else { return };
+
+    // Sound: everything passes, load included.
+    let load = "users = 20\nwarm_up = \"5s\"\nhold = \"60s\"";
+    let text = std::fs::read_to_string("gates.toml").unwrap();
+    assert!(
+        text.contains(load),
+        "the load in gates.toml has changed: change it here too"
+    );
+    let project =
+        Project::with(&text.replace(load, "users = 40\nwarm_up = \"3s\"\nhold = \"35s\""));
+    let env_file = stack.env_file();
+    let ended = project
+        .gates(&["run", "staging", "--env-file", &env_file])
+        .ended_with(0);
+    assert!(ended.out.contains("PASS"), "{}", ended.out);
+    let folder = project.run_folder().unwrap();
+    for name in ["LEARNER_PASSWORD", "DATABASE_URL", "REDIS_URL"] {
+        let secret = stack.variable(name);
+        for file in FILES {
+            assert!(
+                !std::fs::read_to_string(folder.join(file))
+                    .unwrap()
+                    .contains(&secret),
+                "{name} is in {file}"
+            );
+        }
+    }
+
+    // Broken, one part after the other.
+    stack
+        .judged_with("agent-down:content-creator")
+        .fails_by(&["agents/content-creator", "smoke/health/agents health"])
+        .but_not(&[
+            "agents/course-planner",
+            "agents/orchestrator",
+            "agents/aggregate",
+            "preflight/postgres",
+        ]);
+    stack
+        .judged_with("redis-down")
+        .fails_by(&[
+            "preflight/redis",
+            "preflight/backend",
+            "smoke/health/backend health",
+        ])
+        .but_not(&[
+            "preflight/postgres",
+            "preflight/frontend",
+            "agents/content-creator",
+        ]);
+    stack
+        .judged_with("postgres-refuses")
+        .fails_by(&[
+            "preflight/postgres",
+            "preflight/backend",
+            "smoke/health/backend health",
+        ])
+        .but_not(&[
+            "preflight/redis",
+            "preflight/frontend",
+            "agents/content-creator",
+        ]);
+    stack
+        .judged_with("wrong-upstream")
+        .fails_by(&["smoke/learn with tutor/ask tutor"])
+        .but_not(&["smoke/browse courses/open lesson", "preflight/backend"]);
+    stack
+        .judged_with("frontend-down")
+        .fails_by(&["preflight/frontend", "smoke/health/home page"])
+        .but_not(&["preflight/backend", "smoke/do an exercise/submit answer"]);
+
+    // Mended: sound again.
+    std::thread::sleep(Duration::from_millis(500));
+    let project = Project::with(&text);
+    let args = [
+        "run",
+        "staging",
+        "--env-file",
+        &env_file,
+        "--only",
+        "preflight,smoke,agents",
+    ];
+    let ended = project.gates(&args).ended_with(3);
+    assert!(ended.out.contains("0 fail"), "{}", ended.out);
+
+    tls(&stack, &text);
+}
+
+/// nginx with a certificate of the stack's own authority, and with one that has expired.
+fn tls(stack: &Stack, gates_toml: &str) {
+    let judge = |url: &str, ca: bool| {
+        let project = Project::with(gates_toml);
+        let mut command = project.command(&[
+            "run",
+            "staging",
+            "--env-file",
+            &stack.env_file(),
+            "--only",
+            "preflight",
+        ]);
+        command.env("STAGING_URL", stack.variable(url));
+        if !ca {
+            command.env("STAGING_CA_FILE", "/dev/null");
+        }
+        let ended = Ended::of(command.output().unwrap());
+        (ended, project)
+    };
+    let (ended, project) = judge("STAGING_TLS_URL", true);
+    assert_eq!(
+        project.outcome("preflight/reachable").0,
+        "pass",
+        "{}",
+        ended.out
+    );
+    let (ended, project) = judge("STAGING_EXPIRED_TLS_URL", true);
+    let ended = ended.ended_with(1);
+    assert!(
+        project.outcome("preflight/reachable").1.contains("xpired"),
+        "{}",
+        ended.out
+    );
+    let (ended, _) = judge("STAGING_TLS_URL", false);
+    assert!(ended.ended_with(4).err.contains("holds no certificate"));
+}
