@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::process::Command;
 
-use crate::harness::{Ended, FILES, Project};
+use crate::harness::{Ended, FILES, Project, beside_others};
 
 const SHORT: &str = "profile = { users = 10, warm_up = \"200ms\", hold = \"30s\", grace = \"1s\" }";
 
@@ -205,6 +205,7 @@ fn signal(name: &str, child: &std::process::Child) {
 fn a_run_that_is_stopped_writes_its_reports() {
     for (name, code) in [("-INT", 130), ("-TERM", 143)] {
         let project = Project::demo(SHORT);
+        let _share = beside_others();
         let child = project.start_and_wait_for(&["run", "demo"], "\"is\":\"window\"");
         signal(name, &child);
         let ended = Ended::of(child.wait_with_output().unwrap()).ended_with(code);
@@ -226,9 +227,12 @@ fn a_run_that_is_stopped_writes_its_reports() {
 #[test]
 fn a_run_that_is_killed_can_still_be_reported() {
     let project = Project::demo(SHORT);
-    let mut child = project.start_and_wait_for(&["run", "demo"], "\"is\":\"window\"");
-    child.kill().unwrap();
-    child.wait().unwrap();
+    {
+        let _share = beside_others();
+        let mut child = project.start_and_wait_for(&["run", "demo"], "\"is\":\"window\"");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
     let folder = project.run_folder().unwrap();
     assert!(
         !folder.join("report.html").exists(),
@@ -266,7 +270,7 @@ fn a_run_that_is_killed_can_still_be_reported() {
 #[test]
 fn a_report_that_cannot_be_written_takes_a_promotion_back() {
     let project = Project::demo("profile = { users = 40, warm_up = \"2s\", hold = \"20s\" }");
-    project.gates(&["run", "demo"]).ended_with(0);
+    project.gates_alone(&["run", "demo"]).ended_with(0);
     let folder = project.run_folder().unwrap();
     std::fs::remove_file(folder.join("junit.xml")).unwrap();
     std::fs::create_dir(folder.join("junit.xml")).unwrap();

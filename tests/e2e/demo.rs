@@ -6,7 +6,7 @@ use gates::demo::Fault;
 #[test]
 fn a_sound_stack_passes_and_every_report_is_written() {
     let project = Project::demo("profile = { users = 40, warm_up = \"2s\", hold = \"20s\" }");
-    let ended = project.gates(&["run", "demo"]).ended_with(0);
+    let ended = project.gates_alone(&["run", "demo"]).ended_with(0);
     assert!(ended.out.contains("PASS"), "{}", ended.out);
     let folder = project.run_folder().unwrap();
     for file in FILES {
@@ -68,6 +68,11 @@ fn a_slow_endpoint_shows_only_under_load() {
 #[test]
 fn a_burst_of_errors_shows_only_under_load() {
     caught(Fault::ErrorBurst, &[]);
+}
+
+#[test]
+fn connections_that_are_reset_show_under_load() {
+    caught(Fault::Reset, &[]);
 }
 
 #[test]

@@ -2,9 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+/// Runs share the machine, but for those that are to pass a load: these need it for themselves.
+static MACHINE: RwLock<()> = RwLock::new(());
+
+/// Holds a share of the machine.
+pub(crate) fn beside_others() -> RwLockReadGuard<'static, ()> {
+    MACHINE.read().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A project folder with the repository's scenarios and a gates.toml.
 pub(crate) struct Project {
@@ -50,6 +59,13 @@ impl Project {
 
     /// Runs the program to its end.
     pub(crate) fn gates(&self, args: &[&str]) -> Ended {
+        let _share = beside_others();
+        Ended::of(self.command(args).output().unwrap())
+    }
+
+    /// Runs the program to its end, with no other run at the same time: a load that is to pass needs the whole machine.
+    pub(crate) fn gates_alone(&self, args: &[&str]) -> Ended {
+        let _machine = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
         Ended::of(self.command(args).output().unwrap())
     }
 

@@ -1,10 +1,11 @@
 //! The real stack (tests/stack): judged sound, then broken in real ways, each seen by the check that should see it.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::harness::{Ended, FILES, Project};
+use crate::harness::{Ended, FILES, Project, beside_others};
 
 /// A started stack; dropping it stops it.
 struct Stack {
@@ -19,7 +20,10 @@ impl Stack {
     /// Starts it; nothing if this machine was told to go without.
     fn up() -> Option<Self> {
         if std::env::var_os("GATES_WITHOUT_STACK").is_some() {
-            eprintln!("*** NOT RUN: the tests against the real stack (GATES_WITHOUT_STACK is set)");
+            // Not `eprintln!`: the test passes, and what that prints would be kept from its reader.
+            let loud =
+                "\n*** NOT RUN: the tests against the real stack (GATES_WITHOUT_STACK is set)\n";
+            std::io::stderr().write_all(loud.as_bytes()).unwrap();
             return None;
         }
         let installed = script().with_file_name(".venv/installed.txt").exists();
@@ -140,10 +144,10 @@ fn the_real_stack_is_judged() {
         "the load in gates.toml has changed: change it here too"
     );
     let project =
-        Project::with(&text.replace(load, "users = 40\nwarm_up = \"3s\"\nhold = \"35s\""));
+        Project::with(&text.replace(load, "users = 40\nwarm_up = \"3s\"\nhold = \"50s\""));
     let env_file = stack.env_file();
     let ended = project
-        .gates(&["run", "staging", "--env-file", &env_file])
+        .gates_alone(&["run", "staging", "--env-file", &env_file])
         .ended_with(0);
     assert!(ended.out.contains("PASS"), "{}", ended.out);
     let folder = project.run_folder().unwrap();
@@ -201,6 +205,40 @@ fn the_real_stack_is_judged() {
         .judged_with("frontend-down")
         .fails_by(&["preflight/frontend", "smoke/health/home page"])
         .but_not(&["preflight/backend", "smoke/do an exercise/submit answer"]);
+
+    // Broken while load runs, and mended before it ends: only the probes under load can tell.
+    let project =
+        Project::with(&text.replace(load, "users = 10\nwarm_up = \"1s\"\nhold = \"15s\""));
+    let share = beside_others();
+    let run = project.start_and_wait_for(
+        &[
+            "run",
+            "staging",
+            "--env-file",
+            &env_file,
+            "--only",
+            "preflight,agents,load",
+        ],
+        "\"is\":\"window\"",
+    );
+    stack.script("break", Some("agent-down:course-planner"));
+    std::thread::sleep(Duration::from_secs(3));
+    stack.script("mend", Some("agent-down:course-planner"));
+    let ended = Ended::of(run.wait_with_output().unwrap());
+    drop(share);
+    let judged = Judged {
+        fault: "agent-down under load".to_owned(),
+        ended,
+        project,
+    };
+    judged
+        .fails_by(&["load/during/course-planner", "agents/health"])
+        .but_not(&[
+            "agents/course-planner",
+            "load/after/course-planner",
+            "load/during/content-creator",
+            "load/during/orchestrator",
+        ]);
 
     // Mended: sound again.
     std::thread::sleep(Duration::from_millis(500));
