@@ -201,6 +201,11 @@ pub enum Subject {
         /// The rule that excludes it.
         rule: String,
     },
+    /// Neither allowed nor excluded: nobody decided, so it is not asked, and nothing is known.
+    NotSaid {
+        /// What has to be decided.
+        question: String,
+    },
 }
 
 impl Subject {
@@ -238,7 +243,7 @@ impl Subject {
                     show_duration(*delay)
                 )
             }
-            Self::NotAllowed { .. } => "not asked here".to_owned(),
+            Self::NotAllowed { .. } | Self::NotSaid { .. } => "not asked here".to_owned(),
         }
     }
 }

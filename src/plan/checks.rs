@@ -1,7 +1,7 @@
 //! Declares every check that a plan owes an answer to, before anything is sent.
 
 use super::Plan;
-use super::environment::Permission;
+use super::environment::{Permission, Refusal};
 use super::scenario::{Scenario, Step};
 use super::targets::Targets;
 use crate::event::{Clock, DeclaredCheck, ErrorScope, Gate, Moment, Stage, StepKey, Subject};
@@ -57,7 +57,7 @@ impl Plan {
             let refusal = self.refusal(scenario);
             for step in scenario.all_steps() {
                 let subject = match &refusal {
-                    Some(rule) => Subject::NotAllowed { rule: rule.clone() },
+                    Some(refusal) => refusal.clone().subject(),
                     None => Subject::Step(scenario.key(step)),
                 };
                 checks.push(DeclaredCheck {
@@ -78,9 +78,9 @@ impl Plan {
         checks
     }
 
-    /// By which rule a scenario may not run here; nothing if it may.
+    /// Why a scenario may not run here; nothing if it may.
     #[must_use]
-    pub fn refusal(&self, scenario: &Scenario) -> Option<String> {
+    pub fn refusal(&self, scenario: &Scenario) -> Option<Refusal> {
         let step = scenario.first_write()?;
         let what = format!(
             "writes, and step `{}` of `{}` writes",
@@ -89,7 +89,7 @@ impl Plan {
         self.environment
             .safety
             .writes
-            .refusal(&what, &self.environment.name)
+            .refusal(&what, "writes", &self.environment.name)
     }
 
     /// Each agent by itself is mandatory, unless gates.toml asks for less than all of them.
@@ -167,22 +167,22 @@ impl Plan {
 
     fn under_load(&self) -> Vec<DeclaredCheck> {
         let mut checks = Vec::new();
-        let forbidden = self
-            .environment
-            .safety
-            .load
-            .refusal("load", &self.environment.name);
+        let forbidden =
+            self.environment
+                .safety
+                .load
+                .refusal("load", "load", &self.environment.name);
         for scenario in self.scenarios.iter().filter(|s| s.used_by(Stage::Load)) {
             let refusal = forbidden.clone().or_else(|| self.refusal(scenario));
             for step in scenario.all_steps() {
                 let targets = self
                     .targets
                     .for_step(&step.targets, step.action.is_stream());
-                checks.extend(step_targets(scenario, step, &targets, refusal.as_deref()));
+                checks.extend(step_targets(scenario, step, &targets, refusal.as_ref()));
             }
         }
         let subject = |subject: Subject| match &forbidden {
-            Some(rule) => Subject::NotAllowed { rule: rule.clone() },
+            Some(refusal) => refusal.clone().subject(),
             None => subject,
         };
         if let Some(errors) = &self.targets.errors {
@@ -273,7 +273,7 @@ fn step_targets(
     scenario: &Scenario,
     step: &Step,
     targets: &Targets,
-    refusal: Option<&str>,
+    refusal: Option<&Refusal>,
 ) -> Vec<DeclaredCheck> {
     let key: StepKey = scenario.key(step);
     let decide = targets.decide.unwrap_or_default();
@@ -284,9 +284,7 @@ fn step_targets(
         group: scenario.name.to_string(),
         gate: Gate::Mandatory,
         subject: match refusal {
-            Some(rule) => Subject::NotAllowed {
-                rule: rule.to_owned(),
-            },
+            Some(refusal) => refusal.clone().subject(),
             None => subject,
         },
         source: Some(source),

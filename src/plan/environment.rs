@@ -1,11 +1,12 @@
 //! An environment: where the stack is, what may be done to it, and whom to ask how it is.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::expectation::Expectation;
-use crate::event::{Gate, SourceRef, Stage};
+use crate::event::{Gate, SourceRef, Stage, Subject};
 
 /// A place where the stack is deployed.
 #[derive(Debug, Clone)]
@@ -61,24 +62,56 @@ pub struct Safety {
 pub enum Permission {
     /// It may.
     Allowed,
-    /// gates.toml does not allow it.
-    NotGranted,
+    /// gates.toml excludes it.
+    Excluded,
+    /// gates.toml says nothing about it.
+    Unsaid,
     /// The environment is protected, and the run did not name it.
     Protected,
 }
 
-impl Permission {
-    /// Why something may not be done; nothing if it may.
+/// Why something is not done to an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// Somebody decided so; what is not asked then does not apply.
+    Rule(String),
+    /// Nobody decided; what is not asked then is not known.
+    Unsaid(String),
+}
+
+impl Refusal {
+    /// What a check becomes by it.
     #[must_use]
-    pub fn refusal(self, what: &str, environment: &str) -> Option<String> {
+    pub fn subject(self) -> Subject {
+        match self {
+            Self::Rule(rule) => Subject::NotAllowed { rule },
+            Self::Unsaid(question) => Subject::NotSaid { question },
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Rule(text) | Self::Unsaid(text)) = self;
+        f.write_str(text)
+    }
+}
+
+impl Permission {
+    /// Why something may not be done, `what` by the key of gates.toml that allows it; nothing if it may.
+    #[must_use]
+    pub fn refusal(self, what: &str, key: &str, environment: &str) -> Option<Refusal> {
         match self {
             Self::Allowed => None,
-            Self::NotGranted => Some(format!(
-                "`{environment}` does not allow {what} (gates.toml)"
-            )),
-            Self::Protected => Some(format!(
+            Self::Excluded => Some(Refusal::Rule(format!(
+                "`{environment}` does not allow {what} ({key} = false in gates.toml)"
+            ))),
+            Self::Unsaid => Some(Refusal::Unsaid(format!(
+                "gates.toml does not say whether `{environment}` allows {what}: set `{key}` to true or false"
+            ))),
+            Self::Protected => Some(Refusal::Rule(format!(
                 "`{environment}` is protected: {what} needs `--allow-protected {environment}`"
-            )),
+            ))),
         }
     }
 }

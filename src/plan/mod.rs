@@ -24,7 +24,7 @@ use crate::units::Ratio;
 pub use checks::{AGGREGATE, REACHABLE, agent_probe, service_probe};
 pub use data::{Data, Pick, Row};
 pub use environment::{
-    Agent, Aggregate, Ask, Environment, LoadProfile, Permission, Safety, Service, Setting,
+    Agent, Aggregate, Ask, Environment, LoadProfile, Permission, Refusal, Safety, Service, Setting,
 };
 pub use project::{Project, Protected, Settings, StackKind};
 pub use scenario::{Action, Body, JsonPart, Request, Retry, Scenario, Step};

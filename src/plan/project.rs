@@ -452,7 +452,8 @@ impl EnvironmentReader<'_> {
         let permission = |granted: Option<bool>| match (is_protected, protected, granted) {
             (true, Protected::Respect, _) => Permission::Protected,
             (true, Protected::Allow, None) | (_, _, Some(true)) => Permission::Allowed,
-            (_, _, Some(false) | None) => Permission::NotGranted,
+            (_, _, Some(false)) => Permission::Excluded,
+            (false, _, None) => Permission::Unsaid,
         };
         Safety {
             writes: permission(group.flag("writes")),

@@ -90,6 +90,45 @@ fn a_protected_environment_is_only_looked_at() {
 }
 
 #[test]
+fn what_nobody_allowed_or_excluded_is_not_known() {
+    let subjects = |said: &str| {
+        let text = format!(
+            "gates = 1\nproject = {{ name = \"p\" }}\ntargets = {{ p95 = \"2s\" }}\n[environments.e]\nurl = \"http://h\"\n{said}\
+             variables = {{ learner_password = \"x\" }}\n"
+        );
+        let source = crate::plan::SourceFile::new("gates.toml", &text);
+        let project = Project::parse(source, Path::new("")).unwrap();
+        let plan = show(Plan::load(&project, "e", &vars(), Protected::Respect));
+        let subject = |id: &str| {
+            plan.declare()
+                .into_iter()
+                .find(|c| c.id == id)
+                .unwrap()
+                .subject
+        };
+        [
+            subject("smoke/account/register"),
+            subject("load/health/home page/p95"),
+        ]
+    };
+    for (said, key) in subjects("").into_iter().zip(["writes", "load"]) {
+        let crate::event::Subject::NotSaid { question } = said else {
+            panic!("{said:?}")
+        };
+        assert!(
+            question.contains(&format!("set `{key}` to true or false")),
+            "{question}"
+        );
+    }
+    for excluded in subjects("writes = false\nload = false\n") {
+        assert!(
+            matches!(excluded, crate::event::Subject::NotAllowed { .. }),
+            "{excluded:?}"
+        );
+    }
+}
+
+#[test]
 fn secrets_of_an_environment_are_known() {
     let project = Project::open(Path::new("gates.toml")).unwrap();
     let plan = show(Plan::load(&project, "staging", &vars(), Protected::Respect));

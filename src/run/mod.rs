@@ -153,7 +153,11 @@ fn skip(
         return Some("the stack does not answer (see preflight)".to_owned());
     }
     if stage == Stage::Load {
-        return environment.safety.load.refusal("load", &environment.name);
+        let refusal = environment
+            .safety
+            .load
+            .refusal("load", "load", &environment.name);
+        return refusal.map(|refusal| refusal.to_string());
     }
     None
 }

@@ -56,6 +56,10 @@ impl Evaluator {
             Subject::NotAllowed { rule } => {
                 Answer::new(Outcome::NotApplicable, plain(&format!("not run: {rule}")))
             }
+            Subject::NotSaid { question } => Answer::new(
+                Outcome::Inconclusive,
+                plain(&format!("not run: {question}")),
+            ),
             Subject::Step(step) => self.settle_step(declared, step),
             Subject::Probe { probe, moment } => self.settle_probe(declared, probe, *moment),
             Subject::AgentHealth {
