@@ -42,7 +42,7 @@ pub struct Judgement {
 
 /// Judges a percentile of a latency against the longest time that passes.
 ///
-/// The interval is that of the order statistics. No samples fail; too few are inconclusive.
+/// The interval is that of the order statistics. No samples fail; too few never pass, by whichever rule.
 #[must_use]
 pub fn judge_latency(
     sample: &Sample,
@@ -69,9 +69,11 @@ pub fn judge_latency(
     let show = |value: Option<Duration>| value.map_or_else(|| "–".to_owned(), show_duration);
     let shown_estimate = estimate.map_or_else(|| "no answer".to_owned(), show_duration);
     let over = |value: Option<Duration>| value.is_none_or(|v| v > limit);
+    let floor = least_samples_for_percentile(percentile.quantile());
     let outcome = match decide {
         Decide::Point if over(estimate) => Outcome::Fail,
-        Decide::Point => Outcome::Pass,
+        Decide::Point if n >= floor => Outcome::Pass,
+        Decide::Point => Outcome::Inconclusive,
         Decide::Interval if upper.is_some_and(|u| u <= limit) => Outcome::Pass,
         Decide::Interval if lower_is_unanswered || lower.is_some_and(|l| l > limit) => {
             Outcome::Fail
@@ -79,7 +81,6 @@ pub fn judge_latency(
         Decide::Interval => Outcome::Inconclusive,
     };
     let limit_text = show_duration(limit);
-    let floor = least_samples_for_percentile(percentile.quantile());
     let unanswered = match sample.unanswered {
         0 => String::new(),
         u => format!(", {u} of them without an answer"),
@@ -138,14 +139,15 @@ pub fn judge_errors(failed: u64, n: u64, limit: Ratio, decide: Decide) -> Judgem
     } else {
         decide
     };
+    let floor = least_samples_for_rate(limit.get());
     let outcome = match decide {
         Decide::Point if share > limit.get() => Outcome::Fail,
-        Decide::Point => Outcome::Pass,
+        Decide::Point if n >= floor => Outcome::Pass,
+        Decide::Point => Outcome::Inconclusive,
         Decide::Interval if upper <= limit.get() => Outcome::Pass,
         Decide::Interval if lower > limit.get() => Outcome::Fail,
         Decide::Interval => Outcome::Inconclusive,
     };
-    let floor = least_samples_for_rate(limit.get());
     let shown = show_percent(share);
     let seen = match outcome {
         Outcome::Inconclusive if n < floor => {
@@ -244,7 +246,12 @@ mod tests {
         let rule = |s: &Sample| {
             judge_latency(s, Percentile::P95, Duration::from_secs(2), Decide::Point).outcome
         };
-        assert_eq!(rule(&sample(5, 0, 0)), Outcome::Pass);
+        assert_eq!(rule(&sample(950, 50, 0)), Outcome::Pass, "straddles");
+        assert_eq!(
+            rule(&sample(58, 0, 0)),
+            Outcome::Inconclusive,
+            "one too few"
+        );
         assert_eq!(rule(&sample(5, 5, 0)), Outcome::Fail);
         assert_eq!(
             rule(&sample(0, 0, 0)),
@@ -269,6 +276,12 @@ mod tests {
         assert_eq!(rule(10, 1000), Outcome::Inconclusive, "on the limit");
         assert_eq!(rule(2, 1000), Outcome::Pass);
         assert_eq!(rule(30, 1000), Outcome::Fail);
+        let point =
+            |failed, n| judge_errors(failed, n, Ratio::parse("1%").unwrap(), Decide::Point).outcome;
+        assert_eq!(
+            (point(10, 1000), point(11, 1000), point(0, 298)),
+            (Outcome::Pass, Outcome::Fail, Outcome::Inconclusive)
+        );
         assert_eq!(
             rule(1, 1),
             Outcome::Fail,
