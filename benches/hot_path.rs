@@ -1,0 +1,92 @@
+//! What a virtual user does beside waiting: fill a template, judge an answer, count it.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use gates::event::{Latency, Timings};
+use gates::plan::expectation::{Expectation, Reply};
+use gates::plan::{Located, SourceFile, Template};
+
+fn located(text: &str) -> (SourceFile, Located<String>) {
+    let source = SourceFile::new("bench.yaml", text);
+    let span = 0..text.len();
+    let value = text.to_owned();
+    (source, Located { value, span })
+}
+
+fn expectation(text: &str) -> Expectation {
+    let (source, text) = located(text);
+    Expectation::parse(&source, &text).expect("a valid expectation")
+}
+
+fn expectations(c: &mut Criterion) {
+    let modules: Vec<_> = (0..20)
+        .map(|n| serde_json::json!({"id": n, "title": format!("Module {n}"), "lessons": [{"id": 1}, {"id": 2}]}))
+        .collect();
+    let body = serde_json::json!({"id": 7, "language": "es", "modules": modules}).to_string();
+    let mut headers = http::HeaderMap::new();
+    headers.insert(
+        "content-type",
+        http::HeaderValue::from_static("application/json"),
+    );
+    let mut group = c.benchmark_group("expectation");
+    for (name, text) in [
+        ("status", "status == 200"),
+        ("header", "header content-type startsWith application/json"),
+        ("body", "body contains \"Module 19\""),
+        ("jsonpath field", "jsonpath $.language == es"),
+        ("jsonpath all", "jsonpath $.modules[*].title exists"),
+    ] {
+        let expectation = expectation(text);
+        let reply = || {
+            Reply::new(
+                Some(200),
+                Some(&headers),
+                body.as_bytes(),
+                Timings::default(),
+            )
+        };
+        assert!(expectation.holds(&reply()), "{text}");
+        // A new reply each time, so that what is parsed once per answer is counted.
+        group.bench_function(name, |b| {
+            b.iter(|| black_box(&expectation).holds(black_box(&reply())));
+        });
+    }
+    group.finish();
+}
+
+fn template(c: &mut Criterion) {
+    let (source, text) =
+        located("${url}/courses/${course}/lessons/${lesson}?learner=${data.email}");
+    let template = Template::parse(&source, &text).expect("a valid template");
+    let mut out = String::new();
+    c.bench_function("template/fill four variables", |b| {
+        b.iter(|| {
+            out.clear();
+            let filled = black_box(&template).fill(&mut out, |_, out| {
+                out.push_str("learner-01@example.test");
+                true
+            });
+            assert!(filled.is_ok());
+            out.len()
+        });
+    });
+}
+
+fn latency(c: &mut Criterion) {
+    let mut group = c.benchmark_group("latency");
+    group.throughput(Throughput::Elements(1));
+    let mut histogram = Latency::new();
+    let mut us = 1;
+    group.bench_function("record", |b| {
+        b.iter(|| {
+            us = us * 7 % 1_000_003;
+            histogram.record(Duration::from_micros(black_box(us)));
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, expectations, template, latency);
+criterion_main!(benches);
