@@ -1,4 +1,8 @@
 //! What happens after the last request: a run's journal is read, judged, and rendered into every report.
+#![expect(
+    clippy::expect_used,
+    reason = "a bench that cannot begin says so and ends"
+)]
 
 use std::path::Path;
 
