@@ -62,7 +62,7 @@ impl Stack {
 
     /// Runs the stages before load on the stack with a fault, mends it, and returns what was seen.
     fn judged_with(&self, fault: &str) -> Judged {
-        let project = Project::with(&std::fs::read_to_string("gates.toml").unwrap());
+        let project = plan("users = 10");
         self.script("break", Some(fault));
         let args = [
             "run",
@@ -135,35 +135,43 @@ impl Judged {
 #[test]
 fn the_real_stack_is_judged() {
     let Some(stack) = Stack::up() else { return };
+    sound(&stack);
+    broken(&stack);
+    broken_under_load(&stack);
+    mended(&stack);
+    tls(&stack);
+}
 
-    // Sound: everything passes, load included.
-    let load = "users = 20\nwarm_up = \"5s\"\nhold = \"60s\"";
+/// The repository's own plan, with another load.
+fn plan(load: &str) -> Project {
+    let own = "users = 20\nwarm_up = \"5s\"\nhold = \"60s\"";
     let text = std::fs::read_to_string("gates.toml").unwrap();
     assert!(
-        text.contains(load),
+        text.contains(own),
         "the load in gates.toml has changed: change it here too"
     );
-    let project =
-        Project::with(&text.replace(load, "users = 40\nwarm_up = \"3s\"\nhold = \"50s\""));
-    let env_file = stack.env_file();
+    Project::with(&text.replace(own, load))
+}
+
+/// Everything passes, load included, and no secret reaches a report.
+fn sound(stack: &Stack) {
+    let project = plan("users = 40\nwarm_up = \"3s\"\nhold = \"50s\"");
     let ended = project
-        .gates_alone(&["run", "staging", "--env-file", &env_file])
+        .gates_alone(&["run", "staging", "--env-file", &stack.env_file()])
         .ended_with(0);
     assert!(ended.out.contains("PASS"), "{}", ended.out);
     let folder = project.run_folder().unwrap();
     for name in ["LEARNER_PASSWORD", "DATABASE_URL", "REDIS_URL"] {
         let secret = stack.variable(name);
         for file in FILES {
-            assert!(
-                !std::fs::read_to_string(folder.join(file))
-                    .unwrap()
-                    .contains(&secret),
-                "{name} is in {file}"
-            );
+            let text = std::fs::read_to_string(folder.join(file)).unwrap();
+            assert!(!text.contains(&secret), "{name} is in {file}");
         }
     }
+}
 
-    // Broken, one part after the other.
+/// One part after the other is broken, and the check that should see it does.
+fn broken(stack: &Stack) {
     stack
         .judged_with("agent-down:content-creator")
         .fails_by(&["agents/content-creator", "smoke/health/agents health"])
@@ -205,62 +213,50 @@ fn the_real_stack_is_judged() {
         .judged_with("frontend-down")
         .fails_by(&["preflight/frontend", "smoke/health/home page"])
         .but_not(&["preflight/backend", "smoke/do an exercise/submit answer"]);
+}
 
-    // Broken while load runs, and mended before it ends: only the probes under load can tell.
-    let project =
-        Project::with(&text.replace(load, "users = 10\nwarm_up = \"1s\"\nhold = \"15s\""));
+/// An agent dies under load and is mended before it ends: only the probes during load can tell.
+fn broken_under_load(stack: &Stack) {
+    let fault = "agent-down:course-planner";
+    let project = plan("users = 10\nwarm_up = \"1s\"\nhold = \"15s\"");
     let share = beside_others();
-    let run = project.start_and_wait_for(
-        &[
-            "run",
-            "staging",
-            "--env-file",
-            &env_file,
-            "--only",
-            "preflight,agents,load",
-        ],
-        "\"is\":\"window\"",
-    );
-    stack.script("break", Some("agent-down:course-planner"));
+    let env_file = stack.env_file();
+    let only = ["--only", "preflight,agents,load"];
+    let args = [&["run", "staging", "--env-file", &env_file][..], &only].concat();
+    let run = project.start_and_wait_for(&args, "\"is\":\"window\"");
+    stack.script("break", Some(fault));
     std::thread::sleep(Duration::from_secs(3));
-    stack.script("mend", Some("agent-down:course-planner"));
+    stack.script("mend", Some(fault));
     let ended = Ended::of(run.wait_with_output().unwrap());
     drop(share);
-    let judged = Judged {
-        fault: "agent-down under load".to_owned(),
+    Judged {
+        fault: format!("{fault} under load"),
         ended,
         project,
-    };
-    judged
-        .fails_by(&["load/during/course-planner", "agents/health"])
-        .but_not(&[
-            "agents/course-planner",
-            "load/after/course-planner",
-            "load/during/content-creator",
-            "load/during/orchestrator",
-        ]);
+    }
+    .fails_by(&["load/during/course-planner", "agents/health"])
+    .but_not(&[
+        "agents/course-planner",
+        "load/after/course-planner",
+        "load/during/content-creator",
+        "load/during/orchestrator",
+    ]);
+}
 
-    // Mended: sound again.
-    std::thread::sleep(Duration::from_millis(500));
-    let project = Project::with(&text);
-    let args = [
-        "run",
-        "staging",
-        "--env-file",
-        &env_file,
-        "--only",
-        "preflight,smoke,agents",
-    ];
+/// What was broken and mended is sound again.
+fn mended(stack: &Stack) {
+    let project = plan("users = 10");
+    let only = ["--only", "preflight,smoke,agents"];
+    let env_file = stack.env_file();
+    let args = [&["run", "staging", "--env-file", &env_file][..], &only].concat();
     let ended = project.gates(&args).ended_with(3);
     assert!(ended.out.contains("0 fail"), "{}", ended.out);
-
-    tls(&stack, &text);
 }
 
 /// nginx with a certificate of the stack's own authority, and with one that has expired.
-fn tls(stack: &Stack, gates_toml: &str) {
+fn tls(stack: &Stack) {
     let judge = |url: &str, ca: bool| {
-        let project = Project::with(gates_toml);
+        let project = plan("users = 10");
         let mut command = project.command(&[
             "run",
             "staging",
