@@ -3,18 +3,18 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
 use http_body_util::Full;
-use url::Url;
 
 use super::VirtualUser;
 use super::step::Problem;
 use crate::event::ErrorKind;
-use crate::plan::{Body, JsonPart, Step, Template, Variable};
+use crate::plan::{Address, Body, Destination, JsonPart, NoAddress, Step, Variable};
 
 impl VirtualUser {
-    pub(super) fn url(&self, template: &Template) -> Result<Url, Problem> {
-        let text = self.fill(template).map_err(|v| no_value(&v))?;
-        Url::parse(&text)
-            .map_err(|e| Problem::new(ErrorKind::Local, format!("`{text}` is not an address: {e}")))
+    /// The address that a template names.
+    pub(super) fn address(&self, destination: &Destination) -> Result<Address, Problem> {
+        destination.resolve(&self.environment.url, |template| {
+            self.fill(template).map_err(|v| no_value(&v))
+        })
     }
 
     pub(super) fn headers(&self, step: &Step) -> Result<Vec<(HeaderName, HeaderValue)>, Problem> {
@@ -60,8 +60,8 @@ impl VirtualUser {
         &self,
         step: &Step,
         request: &crate::plan::Request,
-    ) -> Result<(Url, http::Request<Full<Bytes>>), Problem> {
-        let url = self.url(&request.url)?;
+    ) -> Result<(Address, http::Request<Full<Bytes>>), Problem> {
+        let address = self.address(&request.destination)?;
         let headers = self.headers(step)?;
         let (body, content_type) = self.body(&request.body)?;
         let mut out = http::Request::new(Full::new(Bytes::from(body)));
@@ -73,7 +73,13 @@ impl VirtualUser {
             out.headers_mut()
                 .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
-        Ok((url, out))
+        Ok((address, out))
+    }
+}
+
+impl From<NoAddress> for Problem {
+    fn from(error: NoAddress) -> Self {
+        Self::new(ErrorKind::Local, error.to_string())
     }
 }
 

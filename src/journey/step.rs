@@ -7,7 +7,7 @@ use http::HeaderMap;
 use super::VirtualUser;
 use crate::event::{ErrorKind, SourceRef, Timings};
 use crate::plan::expectation::{Expectation, Reply};
-use crate::plan::{Action, Body, Step};
+use crate::plan::{Action, Body, Destination, Step};
 use crate::transport::{Limits, TransportError, Until};
 
 /// How much is told about a step that went well.
@@ -229,11 +229,11 @@ async fn exchange(
     };
     match &step.action {
         Action::Http(request) => {
-            let (url, request) = user.request(step, request)?;
-            result.request = tell(&|| format!("{} {url}", request.method()));
+            let (address, request) = user.request(step, request)?;
+            result.request = tell(&|| format!("{} {address}", request.method()));
             let exchange = user
                 .client
-                .send(&url, request, limits)
+                .send(&address, request, limits)
                 .await
                 .map_err(|e| failed(e, result))?;
             Ok(Answer {
@@ -247,8 +247,8 @@ async fn exchange(
             })
         }
         Action::Sse { request, until } => {
-            let (url, request) = user.request(step, request)?;
-            result.request = tell(&|| format!("{} {url}", request.method()));
+            let (address, request) = user.request(step, request)?;
+            result.request = tell(&|| format!("{} {address}", request.method()));
             let holds =
                 |name: &str, data: &str| until.as_ref().is_some_and(|u| event_holds(u, name, data));
             let until = if until.is_some() {
@@ -258,7 +258,7 @@ async fn exchange(
             };
             let streamed = user
                 .client
-                .stream(&url, request, limits, until)
+                .stream(&address, request, limits, until)
                 .await
                 .map_err(|e| failed(e, result))?;
             Ok(Answer {
@@ -272,7 +272,7 @@ async fn exchange(
             })
         }
         Action::WebSocket { url, send, until } => {
-            let url = user.url(url)?;
+            let url = user.address(&Destination::Open(url.clone()))?;
             result.request = tell(&|| format!("WebSocket {url}"));
             let headers = user.headers(step)?;
             let messages = send

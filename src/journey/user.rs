@@ -10,7 +10,7 @@ use crate::transport::{Client, Connector};
 #[derive(Debug)]
 pub struct VirtualUser {
     pub(super) client: Client,
-    environment: Arc<Environment>,
+    pub(super) environment: Arc<Environment>,
     known: Redactor,
     row: Option<Row>,
     // A journey has a handful of variables: a list is faster than a map.

@@ -1,5 +1,6 @@
 //! What people write, loaded: gates.toml and scenarios as typed values; after this module nobody sees a raw string.
 
+mod address;
 mod checks;
 mod data;
 mod environment;
@@ -21,6 +22,7 @@ use std::path::PathBuf;
 use crate::event::{Redactor, SourceRef, Stage};
 use crate::units::Ratio;
 
+pub use address::{Address, Destination, NoAddress, Origin};
 pub use checks::{AGGREGATE, REACHABLE, agent_probe, service_probe};
 pub use data::{Data, Pick, Row};
 pub use environment::{
@@ -66,10 +68,13 @@ impl Plan {
     ) -> Result<Self, Vec<Finding>> {
         let settings = project.settings(environment, vars, protected)?;
         let names = variable_names(&settings.environment);
-        let (scenarios, mut findings) = read_scenarios(project, &settings, vars, &names);
+        let (mut scenarios, mut findings) = read_scenarios(project, &settings, vars, &names);
         findings.extend(check_scenarios(project, &settings, &scenarios));
         if !findings.is_empty() {
             return Err(findings);
+        }
+        for scenario in &mut scenarios {
+            scenario.settle_in(&settings.environment.url);
         }
         let redactor = redactor(&settings.environment, vars);
         Ok(Self {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderName, Method};
 
+use super::address::Destination;
 use super::data::Data;
 use super::expectation::{Capture, Expectation};
 use super::source::SourceFile;
@@ -49,6 +50,15 @@ impl Scenario {
     #[must_use]
     pub fn first_write(&self) -> Option<&Step> {
         self.all_steps().find(|s| s.writes)
+    }
+
+    /// Reads all addresses as far as an environment's base address makes them known.
+    pub(super) fn settle_in(&mut self, base: &str) {
+        for step in self.steps.iter_mut().chain(&mut self.teardown) {
+            if let Action::Http(request) | Action::Sse { request, .. } = &mut step.action {
+                request.destination = Destination::of(&request.url, base);
+            }
+        }
     }
 
     /// The key of one of its steps.
@@ -148,6 +158,8 @@ pub struct Request {
     pub method: Method,
     /// The address.
     pub url: Template,
+    /// The same, as far as it is known before the run.
+    pub destination: Destination,
     /// The body.
     pub body: Body,
 }

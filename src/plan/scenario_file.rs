@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::{HeaderName, Method};
 
+use super::address::Destination;
 use super::data::{Data, Pick};
 use super::expectation::{Capture, Expectation};
 use super::names::check_names;
@@ -336,7 +337,12 @@ impl StepReader<'_> {
                 span: text.span.clone(),
             },
         )?;
-        Some(Request { method, url, body })
+        Some(Request {
+            method,
+            destination: Destination::Open(url.clone()),
+            url,
+            body,
+        })
     }
 
     fn template(&self, group: &Group<'_>, text: &Located<String>) -> Option<Template> {

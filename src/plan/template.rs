@@ -138,6 +138,18 @@ impl Template {
         })
     }
 
+    /// What follows a variable that stands at the very beginning; nothing if another thing stands there.
+    #[must_use]
+    pub(super) fn after(&self, first: &Variable) -> Option<Self> {
+        match self.parts.split_first() {
+            Some((Part::Variable(variable), rest)) if variable == first => Some(Self {
+                parts: rest.to_vec(),
+                span: self.span.clone(),
+            }),
+            _ => None,
+        }
+    }
+
     /// The text itself, if there is no variable in it.
     #[must_use]
     pub fn constant(&self) -> Option<String> {

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use url::Url;
 
 use super::Finding;
 use crate::event::ProbeState;
 use crate::journey::Session;
+use crate::plan::Address;
 use crate::plan::expectation::{Expectation, Reply};
 use crate::transport::{Client, Exchange, Limits};
 use crate::units::show_duration;
@@ -31,16 +31,12 @@ pub(super) async fn get(
     url: &str,
     timeout: Duration,
 ) -> Result<Exchange, Finding> {
-    let parsed = Url::parse(url).map_err(|e| {
-        Finding::new(
-            ProbeState::NotAsked,
-            format!("`{url}` is not an address: {e}"),
-        )
-    })?;
+    let address =
+        Address::parse(url).map_err(|e| Finding::new(ProbeState::NotAsked, e.to_string()))?;
     let mut client = Client::new(session.connector.clone());
     let request = http::Request::new(Full::new(Bytes::new()));
     client
-        .send(&parsed, request, Limits::within(timeout))
+        .send(&address, request, Limits::within(timeout))
         .await
         .map_err(|e| Finding::of_error(&e))
 }

@@ -3,16 +3,16 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Request, Response, header};
-use http_body_util::{BodyExt as _, Full};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, header};
+use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
 use std::sync::Arc;
-use url::Url;
 
-use super::connection::handshake;
+use super::alarm::Alarm;
+use super::connection::Http1;
 use super::{Connector, TransportError};
 use crate::event::{ErrorKind, Timings};
+use crate::plan::{Address, Origin};
 
 /// Bounds of one exchange.
 #[derive(Debug, Clone, Copy)]
@@ -47,29 +47,21 @@ pub struct Exchange {
     pub timings: Timings,
 }
 
-/// Host, port and whether TLS is spoken: what a connection is good for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Origin {
-    host: String,
-    port: u16,
-    tls: bool,
-}
-
 /// One user's connections.
 #[derive(Debug)]
 pub struct Client {
     pub(super) connector: Arc<Connector>,
     // A journey talks to one host, rarely to two or three: a list is faster than a map.
-    connections: Vec<(Origin, SendRequest<Full<Bytes>>)>,
+    connections: Vec<(Arc<Origin>, Http1)>,
+    pub(super) alarm: Alarm,
 }
 
 /// An answer whose body is still to come.
 pub(super) struct Begun {
     pub(super) response: Response<Incoming>,
     pub(super) timings: Timings,
-    pub(super) sent: Instant,
-    origin: Origin,
-    sender: SendRequest<Full<Bytes>>,
+    pub(super) connection: Http1,
+    pub(super) origin: Arc<Origin>,
 }
 
 impl Client {
@@ -79,6 +71,7 @@ impl Client {
         Self {
             connector,
             connections: Vec::new(),
+            alarm: Alarm::default(),
         }
     }
 
@@ -93,47 +86,40 @@ impl Client {
     /// When no complete answer came within the limits; the connection is then closed.
     pub async fn send(
         &mut self,
-        url: &Url,
+        address: &Address,
         request: Request<Full<Bytes>>,
         limits: Limits,
     ) -> Result<Exchange, TransportError> {
         let sent = Instant::now();
-        let mut seen = (None, Timings::default());
-        let exchange = self.exchange(url, request, limits, &mut seen);
-        match tokio::time::timeout(limits.timeout, exchange).await {
-            Ok(Ok(exchange)) => Ok(exchange),
-            Ok(Err(error)) => Err(error.at(
-                seen.0,
-                Timings {
-                    end: sent.elapsed(),
-                    ..seen.1
-                },
-            )),
-            Err(_) => Err(timed_out(limits.timeout, seen.0).at(
-                seen.0,
-                Timings {
-                    end: sent.elapsed(),
-                    ..seen.1
-                },
-            )),
-        }
+        let mut seen = Seen::default();
+        let mut alarm = std::mem::take(&mut self.alarm);
+        let exchange = self.exchange(address, request, limits, sent, &mut seen);
+        let ended = alarm.within(sent, limits.timeout, exchange).await;
+        self.alarm = alarm;
+        seen.judge(ended, sent, limits)
     }
 
     async fn exchange(
         &mut self,
-        url: &Url,
+        address: &Address,
         request: Request<Full<Bytes>>,
         limits: Limits,
-        seen: &mut (Option<u16>, Timings),
+        sent: Instant,
+        seen: &mut Seen,
     ) -> Result<Exchange, TransportError> {
-        let begun = self.begin(url, request).await?;
-        let (mut timings, sent) = (begun.timings, begun.sent);
-        let status = begun.response.status().as_u16();
-        *seen = (Some(status), timings);
-        let (parts, body) = begun.response.into_parts();
-        let body = read_body(body, limits.max_body).await?;
+        let Begun {
+            response,
+            mut timings,
+            mut connection,
+            origin,
+        } = self.begin(address, request, sent).await?;
+        let status = response.status().as_u16();
+        seen.status = Some(status);
+        seen.timings = timings;
+        let (parts, body) = response.into_parts();
+        let body = read_body(&mut connection, body, limits.max_body).await?;
         timings.end = sent.elapsed();
-        self.keep(begun.origin, begun.sender);
+        self.keep(origin, connection);
         Ok(Exchange {
             status,
             headers: parts.headers,
@@ -145,69 +131,94 @@ impl Client {
     /// Sends a request and waits for the headers of the answer.
     pub(super) async fn begin(
         &mut self,
-        url: &Url,
+        address: &Address,
         mut request: Request<Full<Bytes>>,
+        sent: Instant,
     ) -> Result<Begun, TransportError> {
-        let origin = Origin::of(url)?;
-        complete(url, &mut request)?;
-        let sent = Instant::now();
+        let origin = Arc::clone(&address.origin);
+        complete(address, &mut request);
         let mut timings = Timings::default();
         // A kept connection may have been closed by the server meanwhile. If it took nothing of the
         // request, the request goes on a new one; else the failure is real and is told.
-        if let Some(mut sender) = self.take(&origin)
-            && sender.ready().await.is_ok()
+        if let Some(mut connection) = self.take(&origin)
+            && connection.is_ready().await
         {
-            match sender.try_send_request(request).await {
+            match connection.send(request).await {
                 Ok(response) => {
                     timings.headers = Some(sent.elapsed());
                     return Ok(Begun {
                         response,
                         timings,
-                        sent,
+                        connection,
                         origin,
-                        sender,
                     });
                 }
-                Err(mut error) => match error.take_message() {
-                    Some(unsent) => request = unsent,
-                    None => return Err(TransportError::http(error.error())),
-                },
+                Err((_, Some(unsent))) => request = unsent,
+                Err((error, None)) => return Err(error),
             }
         }
-        let wire = self
-            .connector
-            .open(&origin.host, origin.port, origin.tls)
-            .await?;
-        let mut sender = handshake(wire).await?;
+        // What is rare stands in a box of its own, so that what every request moves about stays small.
+        let mut connection = Box::pin(async {
+            let wire = self
+                .connector
+                .open(&origin.host, origin.port, origin.tls)
+                .await?;
+            Http1::begin(wire).await
+        })
+        .await?;
         timings.connect = Some(sent.elapsed());
-        let response = sender
-            .send_request(request)
-            .await
-            .map_err(|e| TransportError::http(&e))?;
+        let response = connection.send(request).await.map_err(|(error, _)| error)?;
         timings.headers = Some(sent.elapsed());
         Ok(Begun {
             response,
             timings,
-            sent,
+            connection,
             origin,
-            sender,
         })
     }
 
-    fn take(&mut self, origin: &Origin) -> Option<SendRequest<Full<Bytes>>> {
-        let at = self.connections.iter().position(|(o, _)| o == origin)?;
-        Some(self.connections.swap_remove(at).1)
+    /// Keeps a connection whose answer was read to its end.
+    pub(super) fn keep(&mut self, origin: Arc<Origin>, connection: Http1) {
+        self.connections.push((origin, connection));
     }
 
-    fn keep(&mut self, origin: Origin, sender: SendRequest<Full<Bytes>>) {
-        if !sender.is_closed() {
-            self.connections.push((origin, sender));
-        }
+    fn take(&mut self, origin: &Arc<Origin>) -> Option<Http1> {
+        let at = self.connections.iter().position(|(o, _)| *o == *origin)?;
+        Some(self.connections.swap_remove(at).1)
+    }
+}
+
+/// How far an exchange came, for the case that it goes no further.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) status: Option<u16>,
+    pub(super) timings: Timings,
+}
+
+impl Seen {
+    /// What an exchange came to, with how far it came if that is not the end; nothing says that its time was over.
+    pub(super) fn judge<T>(
+        self,
+        ended: Option<Result<T, TransportError>>,
+        sent: Instant,
+        limits: Limits,
+    ) -> Result<T, TransportError> {
+        let error = match ended {
+            Some(Ok(whole)) => return Ok(whole),
+            Some(Err(error)) => error,
+            None => timed_out(limits.timeout, self.status),
+        };
+        let status = error.status.or(self.status);
+        let timings = Timings {
+            end: sent.elapsed(),
+            ..self.timings
+        };
+        Err(error.at(status, timings))
     }
 }
 
 /// The error of an exchange that took too long.
-pub(super) fn timed_out(limit: Duration, status: Option<u16>) -> TransportError {
+fn timed_out(limit: Duration, status: Option<u16>) -> TransportError {
     let what = if status.is_some() {
         "the answer was not complete"
     } else {
@@ -219,53 +230,30 @@ pub(super) fn timed_out(limit: Duration, status: Option<u16>) -> TransportError 
     )
 }
 
-impl Origin {
-    fn of(url: &Url) -> Result<Self, TransportError> {
-        let tls = matches!(url.scheme(), "https" | "wss");
-        match (url.host_str(), url.port_or_known_default()) {
-            (Some(host), Some(port)) if tls || matches!(url.scheme(), "http" | "ws") => Ok(Self {
-                host: host.to_owned(),
-                port,
-                tls,
-            }),
-            _ => Err(TransportError::new(
-                ErrorKind::Local,
-                format!("`{}:` is not an address to send to", url.scheme()),
-            )),
-        }
-    }
+/// Puts in what a request line and every request of ours hold.
+fn complete(address: &Address, request: &mut Request<Full<Bytes>>) {
+    *request.uri_mut() = Uri::from(address.path.clone());
+    let headers = request.headers_mut();
+    headers
+        .entry(header::HOST)
+        .or_insert_with(|| address.origin.header.clone());
+    headers.entry(header::USER_AGENT).or_insert(USER_AGENT);
 }
 
-/// Reduces the address to what an HTTP/1.1 request line holds, and names the host.
-fn complete(url: &Url, request: &mut Request<Full<Bytes>>) -> Result<(), TransportError> {
-    let invalid =
-        |_| TransportError::new(ErrorKind::Local, "the address can't be sent in a request");
-    *request.uri_mut() = url[url::Position::BeforePath..url::Position::AfterQuery]
-        .parse()
-        .map_err(|e: http::uri::InvalidUri| invalid(e.to_string()))?;
-    if !request.headers().contains_key(header::HOST) {
-        let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
-        let host = HeaderValue::from_str(host).map_err(|e| invalid(e.to_string()))?;
-        request.headers_mut().insert(header::HOST, host);
-    }
-    if !request.headers().contains_key(header::USER_AGENT) {
-        request.headers_mut().insert(
-            header::USER_AGENT,
-            HeaderValue::from_static(concat!("gates/", env!("CARGO_PKG_VERSION"))),
-        );
-    }
-    Ok(())
-}
+/// How this program calls itself to servers.
+const USER_AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("gates/", env!("CARGO_PKG_VERSION")));
 
-async fn read_body(mut body: Incoming, most: usize) -> Result<Bytes, TransportError> {
+async fn read_body(
+    connection: &mut Http1,
+    mut body: Incoming,
+    most: usize,
+) -> Result<Bytes, TransportError> {
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
     let mut length = 0_usize;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|e| TransportError::http(&e))?;
-        let Ok(data) = frame.into_data() else {
-            continue;
-        };
+    while let Some(data) = connection.piece(&mut body).await {
+        let data = data?;
         length += data.len();
         if length > most {
             return Err(TransportError::new(

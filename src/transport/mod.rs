@@ -1,5 +1,6 @@
 //! The wire, shared by smoke, load and probes: one connection per user and host, every instant taken where it happens.
 
+mod alarm;
 mod client;
 mod connection;
 mod connector;

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request};
-use http_body_util::{BodyExt as _, Full};
-use url::Url;
+use http_body_util::Full;
 
 use super::TransportError;
-use super::client::{Client, Limits, timed_out};
+use super::client::{Client, Limits, Seen};
 use crate::event::{ErrorKind, Timings};
+use crate::plan::Address;
 
 /// A stream, read to where it was to be read.
 #[derive(Debug)]
@@ -54,46 +54,34 @@ impl Client {
     /// When the stream did not come to its end, or to the event waited for, within the limits.
     pub async fn stream(
         &mut self,
-        url: &Url,
+        address: &Address,
         request: Request<Full<Bytes>>,
         limits: Limits,
         until: Until<'_>,
     ) -> Result<Streamed, TransportError> {
         let sent = Instant::now();
-        let mut seen = (None, Timings::default());
-        let read = self.read_stream(url, request, limits, until, &mut seen);
-        match tokio::time::timeout(limits.timeout, read).await {
-            Ok(Ok(streamed)) => Ok(streamed),
-            Ok(Err(error)) => Err(error.at(
-                seen.0,
-                Timings {
-                    end: sent.elapsed(),
-                    ..seen.1
-                },
-            )),
-            Err(_) => Err(timed_out(limits.timeout, seen.0).at(
-                seen.0,
-                Timings {
-                    end: sent.elapsed(),
-                    ..seen.1
-                },
-            )),
-        }
+        let mut seen = Seen::default();
+        let mut alarm = std::mem::take(&mut self.alarm);
+        let read = Box::pin(self.read_stream(address, request, limits, until, sent, &mut seen));
+        let ended = alarm.within(sent, limits.timeout, read).await;
+        self.alarm = alarm;
+        seen.judge(ended, sent, limits)
     }
 
     async fn read_stream(
         &mut self,
-        url: &Url,
+        address: &Address,
         request: Request<Full<Bytes>>,
         limits: Limits,
         until: Until<'_>,
-        seen: &mut (Option<u16>, Timings),
+        sent: Instant,
+        seen: &mut Seen,
     ) -> Result<Streamed, TransportError> {
-        let begun = self.begin(url, request).await?;
-        let sent = begun.sent;
+        let mut begun = self.begin(address, request, sent).await?;
         let (parts, mut body) = begun.response.into_parts();
         let status = parts.status.as_u16();
-        *seen = (Some(status), begun.timings);
+        seen.status = Some(status);
+        seen.timings = begun.timings;
         let is_stream = parts
             .headers
             .get(http::header::CONTENT_TYPE)
@@ -109,11 +97,8 @@ impl Client {
         };
         let mut parser = Parser::default();
         let mut gaps = Gaps::default();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|e| TransportError::http(&e))?;
-            let Ok(data) = frame.into_data() else {
-                continue;
-            };
+        while let Some(data) = begun.connection.piece(&mut body).await {
+            let data = data?;
             let now = sent.elapsed();
             streamed.bytes += data.len() as u64;
             if streamed.bytes > limits.max_body as u64 {
@@ -129,7 +114,7 @@ impl Client {
             for event in parser.feed(&data) {
                 streamed.events += 1;
                 gaps.note(now, &mut streamed.timings, !event.data.is_empty());
-                seen.1 = streamed.timings;
+                seen.timings = streamed.timings;
                 let ends = matches!(&until, Until::Event(holds) if holds(&event.name, &event.data));
                 streamed.body = event.data.into_bytes();
                 streamed.last_event = Some(event.name);
@@ -141,7 +126,8 @@ impl Client {
             }
         }
         streamed.timings.end = sent.elapsed();
-        seen.1 = streamed.timings;
+        seen.timings = streamed.timings;
+        self.keep(begun.origin, begun.connection);
         match until {
             Until::Event(_) if is_stream => Err(TransportError::new(
                 ErrorKind::Truncated,

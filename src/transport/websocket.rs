@@ -8,12 +8,12 @@ use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
-use url::Url;
 
 use super::TransportError;
-use super::client::{Client, Limits, timed_out};
+use super::client::{Client, Limits, Seen};
 use super::sse::Gaps;
 use crate::event::{ErrorKind, Timings};
+use crate::plan::Address;
 
 /// A conversation that came to the message waited for.
 #[derive(Debug)]
@@ -39,35 +39,19 @@ impl Client {
     /// When the handshake is refused, or the socket closes or the time passes before that message.
     pub async fn converse(
         &mut self,
-        url: &Url,
+        address: &Address,
         headers: Vec<(HeaderName, HeaderValue)>,
         send: Vec<String>,
         limits: Limits,
         until: &(dyn Fn(&str) -> bool + Sync),
     ) -> Result<Conversed, TransportError> {
         let sent = Instant::now();
-        let mut seen = (None, Timings::default());
-        let talk = self.talk(url, headers, send, limits, until, sent, &mut seen);
-        match tokio::time::timeout(limits.timeout, talk).await {
-            Ok(Ok(conversed)) => Ok(conversed),
-            Ok(Err(error)) => {
-                let status = error.status.or(seen.0);
-                Err(error.at(
-                    status,
-                    Timings {
-                        end: sent.elapsed(),
-                        ..seen.1
-                    },
-                ))
-            }
-            Err(_) => Err(timed_out(limits.timeout, seen.0).at(
-                seen.0,
-                Timings {
-                    end: sent.elapsed(),
-                    ..seen.1
-                },
-            )),
-        }
+        let mut seen = Seen::default();
+        let mut alarm = std::mem::take(&mut self.alarm);
+        let talk = Box::pin(self.talk(address, headers, send, limits, until, sent, &mut seen));
+        let ended = alarm.within(sent, limits.timeout, talk).await;
+        self.alarm = alarm;
+        seen.judge(ended, sent, limits)
     }
 
     #[expect(
@@ -76,33 +60,24 @@ impl Client {
     )]
     async fn talk(
         &mut self,
-        url: &Url,
+        address: &Address,
         headers: Vec<(HeaderName, HeaderValue)>,
         send: Vec<String>,
         limits: Limits,
         until: &(dyn Fn(&str) -> bool + Sync),
         sent: Instant,
-        seen: &mut (Option<u16>, Timings),
+        seen: &mut Seen,
     ) -> Result<Conversed, TransportError> {
-        let mut url = url.clone();
-        let scheme = if matches!(url.scheme(), "https" | "wss") {
-            "wss"
-        } else {
-            "ws"
-        };
-        let invalid = || {
-            TransportError::new(
-                ErrorKind::Local,
-                "the address can't be used for a WebSocket",
-            )
-        };
-        url.set_scheme(scheme).map_err(|()| invalid())?;
-        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
-            return Err(invalid());
-        };
-        let wire = self.connector.open(host, port, scheme == "wss").await?;
-        seen.1.connect = Some(sent.elapsed());
-        let mut request = url.as_str().into_client_request().map_err(|_| invalid())?;
+        let origin = &address.origin;
+        let wire = self
+            .connector
+            .open(&origin.host, origin.port, origin.tls)
+            .await?;
+        seen.timings.connect = Some(sent.elapsed());
+        let scheme = if origin.tls { "wss" } else { "ws" };
+        let host = origin.header.to_str().unwrap_or(&origin.host);
+        let url = format!("{scheme}://{host}{}", address.path);
+        let mut request = url.into_client_request().map_err(|e| socket_error(&e))?;
         request.headers_mut().extend(headers);
         let config = WebSocketConfig::default()
             .max_message_size(Some(limits.max_body))
@@ -111,8 +86,8 @@ impl Client {
             .await
             .map_err(|e| socket_error(&e))?;
         let status = response.status().as_u16();
-        seen.1.headers = Some(sent.elapsed());
-        seen.0 = Some(status);
+        seen.timings.headers = Some(sent.elapsed());
+        seen.status = Some(status);
         for message in send {
             socket
                 .send(Message::text(message))
@@ -125,7 +100,7 @@ impl Client {
             body: Vec::new(),
             events: 0,
             bytes: 0,
-            timings: seen.1,
+            timings: seen.timings,
         };
         let mut gaps = Gaps::default();
         while let Some(message) = socket.next().await {
@@ -139,7 +114,7 @@ impl Client {
             conversed.events += 1;
             conversed.bytes += body.len() as u64;
             gaps.note(now, &mut conversed.timings, !body.is_empty());
-            seen.1 = conversed.timings;
+            seen.timings = conversed.timings;
             let ends = until(&String::from_utf8_lossy(&body));
             conversed.body = body;
             if ends {

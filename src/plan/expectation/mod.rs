@@ -1,5 +1,6 @@
 //! Expectations and captures: one-line strings, `query predicate value`, compiled once and asked of every answer.
 
+mod lookup;
 mod parse;
 mod predicate;
 mod query;

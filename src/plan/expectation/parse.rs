@@ -5,6 +5,7 @@ use jsonpath_rust::parser::model::{JpQuery, Segment, Selector};
 use jsonpath_rust::parser::parse_json_path;
 use regex::RegexBuilder;
 
+use super::lookup::parts;
 use super::predicate::{Comparison, Operand, Range};
 use super::query::JsonPath;
 use super::{Capture, Expectation, Predicate, Query};
@@ -164,10 +165,12 @@ fn split_query(line: &str) -> Result<(Query, &str), Mistake> {
             return match parse_json_path(path) {
                 Ok(compiled) => {
                     let singular = is_singular(&compiled);
+                    let way = parts(&compiled);
                     Ok((
                         Query::JsonPath(Box::new(JsonPath {
                             path: compiled,
                             singular,
+                            way,
                         })),
                         rest,
                     ))

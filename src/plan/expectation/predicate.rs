@@ -97,6 +97,9 @@ impl Predicate {
     /// Whether it holds of what was found.
     #[must_use]
     pub fn holds(&self, found: &Found<'_>) -> bool {
+        if let Found::Alone(value) = found {
+            return self.holds(&Found::Json(value));
+        }
         match self {
             Self::Exists => match found {
                 Found::Nothing(_) | Found::Json(Value::Null) => false,

@@ -9,6 +9,7 @@ use jsonpath_rust::query::js_path_process;
 use serde_json::Value;
 
 use super::Reply;
+use super::lookup::{Part, lookup};
 use crate::units::show_duration;
 
 /// A question to an answer.
@@ -44,6 +45,8 @@ pub struct JsonPath {
     pub(super) path: JpQuery,
     /// Whether it can name only one value (`$.a.b[0]`), so that a single value is not a list of one.
     pub(super) singular: bool,
+    /// The way to that value, where it can be found without building the document.
+    pub(super) way: Option<Vec<Part>>,
 }
 
 /// What a query found.
@@ -59,6 +62,8 @@ pub enum Found<'a> {
     Time(Duration),
     /// A value of a JSON document.
     Json(&'a Value),
+    /// The same, where the document itself was not built.
+    Alone(Value),
     /// All values that a path names.
     Many(Vec<&'a Value>),
 }
@@ -124,12 +129,22 @@ impl Query {
 
 impl JsonPath {
     fn find<'a>(&self, reply: &'a Reply<'_>) -> Found<'a> {
-        let Some(document) = reply.json() else {
-            return Found::Nothing(if reply.body.is_empty() {
+        let not_json = || {
+            Found::Nothing(if reply.body.is_empty() {
                 "an empty body"
             } else {
                 "a body that is not JSON"
-            });
+            })
+        };
+        if let (Some(way), false) = (&self.way, reply.is_built()) {
+            return match lookup(reply.body, way) {
+                Ok(Some(value)) => Found::Alone(value),
+                Ok(None) => Found::Nothing("no such value"),
+                Err(_) => not_json(),
+            };
+        }
+        let Some(document) = reply.json() else {
+            return not_json();
         };
         let Ok(found) = js_path_process(&self.path, document) else {
             return Found::Nothing("no such value");
@@ -153,12 +168,14 @@ impl Found<'_> {
     #[must_use]
     pub fn single_text(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::Nothing(_) | Self::Json(Value::Null) => None,
+            Self::Nothing(_) | Self::Json(Value::Null) | Self::Alone(Value::Null) => None,
             Self::Text(text) => Some(Cow::Borrowed(text)),
             Self::Number(number) => Some(Cow::Owned(number.to_string())),
             Self::Time(time) => Some(Cow::Owned(time.as_millis().to_string())),
             Self::Json(Value::String(text)) => Some(Cow::Borrowed(text)),
+            Self::Alone(Value::String(text)) => Some(Cow::Borrowed(text)),
             Self::Json(value) => Some(Cow::Owned(value.to_string())),
+            Self::Alone(value) => Some(Cow::Owned(value.to_string())),
             Self::Many(values) => match values.as_slice() {
                 [one] => Found::Json(one)
                     .single_text()
@@ -177,6 +194,7 @@ impl Found<'_> {
             Self::Number(number) => number.to_string(),
             Self::Time(time) => show_duration(*time),
             Self::Json(value) => value.to_string(),
+            Self::Alone(value) => value.to_string(),
             Self::Many(values) if values.is_empty() => "no such values".to_owned(),
             Self::Many(values) => {
                 let shown: Vec<_> = values.iter().take(10).map(ToString::to_string).collect();

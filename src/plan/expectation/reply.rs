@@ -44,6 +44,11 @@ impl<'a> Reply<'a> {
         }
     }
 
+    /// Whether the body was parsed already.
+    pub(super) fn is_built(&self) -> bool {
+        self.json.get().is_some()
+    }
+
     /// The body as JSON, parsed at the first question and then kept; nothing if it is none.
     pub fn json(&self) -> Option<&Value> {
         self.json

@@ -1,0 +1,85 @@
+//! A time limit for one thing after the other, at the cost of one timer for all of them.
+
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::time::{Sleep, sleep_until};
+
+/// Rings when a limit is over. Most limits never are: so the timer stays set for an earlier one, and is set
+/// again only when it rings too early, instead of twice for each request.
+#[derive(Debug, Default)]
+pub(super) struct Alarm(Option<Set>);
+
+#[derive(Debug)]
+struct Set {
+    at: Instant,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Alarm {
+    /// What `work` comes to; nothing if `limit` is over first.
+    pub(super) async fn within<F: Future>(
+        &mut self,
+        from: Instant,
+        limit: Duration,
+        work: F,
+    ) -> Option<F::Output> {
+        let deadline = from + limit;
+        let mut work = pin!(work);
+        std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => self.poll_over(cx, deadline).map(|()| None),
+        })
+        .await
+    }
+
+    fn poll_over(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+        let set = self.0.get_or_insert_with(|| Set {
+            at: deadline,
+            sleep: Box::pin(sleep_until(deadline.into())),
+        });
+        if set.at > deadline {
+            set.at = deadline;
+            set.sleep.as_mut().reset(deadline.into());
+        }
+        while set.sleep.as_mut().poll(cx).is_ready() {
+            if set.at >= deadline {
+                // For the next one it has to be set again.
+                self.0 = None;
+                return Poll::Ready(());
+            }
+            set.at = deadline;
+            set.sleep.as_mut().reset(deadline.into());
+        }
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn each_limit_holds_whatever_the_one_before_was() {
+        let mut alarm = Alarm::default();
+        let now = || tokio::time::Instant::now().into_std();
+        for (limit, work, in_time) in [
+            (1000, 10, true),
+            (1000, 990, true),
+            (50, 60, false),
+            (50, 40, true),
+            (2000, 1500, true),
+            (10, 5000, false),
+        ] {
+            let begun = now();
+            let done = alarm
+                .within(begun, limit * MS, tokio::time::sleep(work * MS))
+                .await;
+            assert_eq!(done.is_some(), in_time, "{work} ms within {limit} ms");
+            assert_eq!((now() - begun).as_millis(), u128::from(work.min(limit)));
+        }
+    }
+}
