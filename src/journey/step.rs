@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::HeaderMap;
 
 use super::VirtualUser;
@@ -68,7 +69,7 @@ type ExpectationText = (String, SourceRef);
 struct Answer {
     status: u16,
     headers: HeaderMap,
-    body: Vec<u8>,
+    body: Bytes,
     events: u64,
     last_event: Option<String>,
     bytes: u64,
@@ -92,8 +93,8 @@ impl Answer {
 /// Runs a step once, or with `retry` until its condition holds.
 pub async fn run_step(user: &mut VirtualUser, step: &Step, detail: Detail) -> StepResult {
     let began = Instant::now();
+    let mut sent = began;
     loop {
-        let sent = Instant::now();
         let mut result = attempt(user, step, detail, sent).await;
         result.0.began = began;
         let Some(retry) = &step.retry else {
@@ -124,6 +125,7 @@ pub async fn run_step(user: &mut VirtualUser, step: &Step, detail: Detail) -> St
             return result.0;
         }
         tokio::time::sleep(retry.every).await;
+        sent = Instant::now();
     }
 }
 
@@ -240,7 +242,7 @@ async fn exchange(
                 status: exchange.status,
                 headers: exchange.headers,
                 bytes: exchange.body.len() as u64,
-                body: exchange.body.into(),
+                body: exchange.body,
                 events: 0,
                 last_event: None,
                 timings: exchange.timings,
@@ -264,7 +266,7 @@ async fn exchange(
             Ok(Answer {
                 status: streamed.status,
                 headers: streamed.headers,
-                body: streamed.body,
+                body: streamed.body.into(),
                 events: streamed.events,
                 last_event: streamed.last_event,
                 bytes: streamed.bytes,
@@ -292,7 +294,7 @@ async fn exchange(
             Ok(Answer {
                 status: conversed.status,
                 headers: conversed.headers,
-                body: conversed.body,
+                body: conversed.body.into(),
                 events: conversed.events,
                 last_event: None,
                 bytes: conversed.bytes,

@@ -10,8 +10,9 @@ use goose::goose::{
 };
 use goose::{GooseAttack, GooseScheduler};
 
+use super::Field;
+use super::course::State;
 use super::walk::Walker;
-use super::{Course, Field};
 use crate::plan::LoadProfile;
 
 /// goose clones a user's data only to hand a template user to several scenarios, which is not done here:
@@ -65,7 +66,7 @@ fn journey(field: Arc<Field>, scenario: usize) -> TransactionFunction {
     Arc::new(move |user: &mut GooseUser| {
         let field = Arc::clone(&field);
         Box::pin(async move {
-            if *field.course.borrow() != Course::Run {
+            if field.course.state() != State::Run {
                 // goose asks again until it has told all users to leave.
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 return Ok(());

@@ -1,9 +1,11 @@
 //! Keeps the time of a load: begins and ends its phases, empties the recorder, keeps the probes asking.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::course::State;
 use super::generator::CpuMeter;
-use super::{Course, Field, probing};
+use super::{Field, probing};
 use crate::event::{Event, GeneratorSample, Phase};
 use crate::stop::Signal;
 
@@ -16,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// The signal that ended it early.
-pub(super) async fn conduct(field: &Field) -> Result<(), Signal> {
+pub(super) async fn conduct(field: &Arc<Field>) -> Result<(), Signal> {
     let session = &field.session;
     let profile = &session.environment.load;
     let mut ticker = Ticker::new(field);
@@ -29,7 +31,7 @@ pub(super) async fn conduct(field: &Field) -> Result<(), Signal> {
         session
             .teller
             .tell(Event::PhaseStarted { phase: Phase::Hold });
-        let probes = probing::start(session.clone(), field.course.subscribe(), hold_to);
+        let probes = probing::start(field, hold_to);
         ticker.until(hold_to).await;
         match probes {
             Ok(end) => drop(end.await),
@@ -41,24 +43,24 @@ pub(super) async fn conduct(field: &Field) -> Result<(), Signal> {
     };
     let stopped = session.stop.unless(phases).await;
     if let Err(signal) = stopped {
-        end(field, Course::Cut);
+        end(field, State::Cut);
         ticker.empty();
         return Err(signal);
     }
-    end(field, Course::WindDown);
+    end(field, State::WindDown);
     let wind_down = session
         .stop
         .unless(wait_for_the_last(field, hold_to + profile.grace))
         .await;
-    end(field, Course::Cut);
+    end(field, State::Cut);
     // A moment for those that were cut off to say so.
     tokio::time::sleep(LOOK).await;
     ticker.empty();
     wind_down
 }
 
-fn end(field: &Field, course: Course) {
-    field.course.send_replace(course);
+fn end(field: &Field, state: State) {
+    field.course.advance(state);
     goose::trigger_killswitch("the load is over");
 }
 

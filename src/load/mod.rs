@@ -2,6 +2,7 @@
 
 mod closed;
 mod conductor;
+mod course;
 mod generator;
 mod pace;
 mod probing;
@@ -11,33 +12,21 @@ mod walk;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
-
 use crate::event::{Event, LoadPlanned, Moment, Redactor, Stage};
 use crate::journey::Session;
 use crate::plan::Scenario;
 use crate::probe;
 use crate::stop::Signal;
 
+use course::Course;
 use pace::Pace;
 use recorder::Recorder;
-
-/// Where the load stands, as users see it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Course {
-    /// Go on.
-    Run,
-    /// Finish the step under way, begin nothing new.
-    WindDown,
-    /// Drop everything now.
-    Cut,
-}
 
 /// What all virtual users of one load share.
 struct Field {
     session: Session,
     recorder: Mutex<Recorder>,
-    course: watch::Sender<Course>,
+    course: Course,
     /// When the judged phase begins.
     hold_from: Instant,
     pace: Option<Pace>,
@@ -101,7 +90,7 @@ pub async fn run(session: &Session) -> Result<(), LoadError> {
     let field = Arc::new(Field {
         session: session.clone(),
         recorder: Mutex::new(Recorder::new(steps)),
-        course: watch::Sender::new(Course::Run),
+        course: Course::new(),
         hold_from: Instant::now() + profile.warm_up,
         pace: session.environment.safety.max_rps.map(Pace::new),
         scenarios,

@@ -1,35 +1,41 @@
 //! The probes that go on asking while load runs, on a thread of their own: their work must not delay requests.
 
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::join_all;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
-use super::Course;
+use super::Field;
+use super::course::State;
 use crate::event::Moment;
 use crate::journey::Session;
 use crate::probe::{self, Probe};
 
 /// Asks every probe on a clock until `until`, or until the load is cut off; the receiver hears when all have ended.
 pub(super) fn start(
-    session: Session,
-    mut course: watch::Receiver<Course>,
+    field: &Arc<Field>,
     until: Instant,
 ) -> Result<oneshot::Receiver<()>, std::io::Error> {
     let (ended, end) = oneshot::channel();
+    let field = Arc::clone(field);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     std::thread::Builder::new()
         .name("probes".to_owned())
         .spawn(move || {
+            let session = &field.session;
             runtime.block_on(async {
-                let asking =
-                    join_all(probe::under_load(&session).map(|p| keep_asking(&session, p, until)));
-                tokio::select! {
-                    _ = course.wait_for(|c| *c == Course::Cut) => {}
-                    _ = asking => {}
-                }
+                let asking = pin!(join_all(
+                    probe::under_load(session).map(|p| keep_asking(session, p, until))
+                ));
+                field
+                    .course
+                    .listen()
+                    .unless(&field.course, State::Cut, asking)
+                    .await
             });
             // Whoever waited may have been stopped meanwhile.
             let _ = ended.send(());

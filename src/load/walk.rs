@@ -1,10 +1,12 @@
 //! One virtual user under load: journeys one after the other, each request on a schedule, each result recorded.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::course::{Listener, State};
 use super::recorder::Sample;
-use super::{AFTER_FAILURE, Course, Field, show};
+use super::{AFTER_FAILURE, Field, show};
 use crate::event::{ErrorKind, Event, FailureSample, Phase};
 use crate::journey::{Detail, Problem, StepResult, VirtualUser, run_step};
 use crate::plan::{Scenario, Step};
@@ -15,6 +17,7 @@ pub(super) struct Walker {
     scenario: Arc<Scenario>,
     first_step: usize,
     user: VirtualUser,
+    listener: Listener,
 }
 
 /// The instant from which a request's latency counts, and how late the generator came to it.
@@ -40,12 +43,14 @@ impl Walker {
             (Arc::clone(scenario), *first)
         };
         let user = field.session.user();
+        let listener = field.course.listen();
         field.record(|r| r.users += 1);
         Self {
             field,
             scenario,
             first_step,
             user,
+            listener,
         }
     }
 
@@ -53,25 +58,24 @@ impl Walker {
     pub(super) async fn journey(&mut self) {
         let scenario = Arc::clone(&self.scenario);
         self.user.begin(&scenario);
-        let mut planned = Instant::now();
+        let mut planned = None;
         let mut failed = false;
         for (index, step) in scenario.steps.iter().enumerate() {
             let due = self.due(planned).await;
-            if *self.field.course.borrow() != Course::Run {
+            if self.field.course.state() != State::Run {
                 break;
             }
             if !self.step(index, step, due).await {
                 failed = true;
                 break;
             }
-            planned = Instant::now()
-                + step
-                    .think
-                    .map_or(Duration::ZERO, |(least, most)| self.user.pause(least, most));
+            planned = step
+                .think
+                .map(|(least, most)| Instant::now() + self.user.pause(least, most));
         }
         for (index, step) in scenario.teardown.iter().enumerate() {
             // Also while winding down: what the journey made is removed.
-            if *self.field.course.borrow() == Course::Cut || self.user.lacks(step).is_some() {
+            if self.field.course.state() == State::Cut || self.user.lacks(step).is_some() {
                 break;
             }
             let due = Due::now();
@@ -79,7 +83,7 @@ impl Walker {
         }
         if failed {
             self.sleep_until(Instant::now() + AFTER_FAILURE).await;
-        } else {
+        } else if let Some(planned) = planned {
             // The pause after the last step.
             self.sleep_until(planned).await;
         }
@@ -89,12 +93,12 @@ impl Walker {
     ///
     /// A user of the closed model has no appointment: it sends when it has woken. So its latency counts
     /// from waking, and how late it woke is kept apart, as a figure about the generator.
-    async fn due(&self, planned: Instant) -> Due {
-        let planned = self
-            .field
-            .pace
-            .as_ref()
-            .map_or(planned, |pace| pace.next(planned));
+    async fn due(&self, planned: Option<Instant>) -> Due {
+        let planned = match (planned, &self.field.pace) {
+            (None, None) => return Due::now(),
+            (Some(planned), None) => planned,
+            (planned, Some(pace)) => pace.next(planned.unwrap_or_else(Instant::now)),
+        };
         self.sleep_until(planned).await;
         let at = Instant::now();
         Due {
@@ -108,20 +112,19 @@ impl Walker {
         if at <= Instant::now() {
             return;
         }
-        let mut course = self.field.course.subscribe();
-        tokio::select! {
-            () = tokio::time::sleep_until(at.into()) => {}
-            _ = course.wait_for(|c| *c != Course::Run) => {}
-        }
+        let sleep = pin!(tokio::time::sleep_until(at.into()));
+        self.listener
+            .unless(&self.field.course, State::WindDown, sleep)
+            .await;
     }
 
     /// Runs and records one step; tells whether it succeeded.
     async fn step(&mut self, index: usize, step: &Step, due: Due) -> bool {
-        let mut course = self.field.course.subscribe();
-        let outcome = tokio::select! {
-            biased;
-            _ = course.wait_for(|c| *c == Course::Cut) => None,
-            result = run_step(&mut self.user, step, Detail::FailuresOnly) => Some(result),
+        let outcome = {
+            let run = pin!(run_step(&mut self.user, step, Detail::FailuresOnly));
+            self.listener
+                .unless(&self.field.course, State::Cut, run)
+                .await
         };
         let phase = if due.at < self.field.hold_from {
             Phase::WarmUp

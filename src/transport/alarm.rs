@@ -1,6 +1,6 @@
 //! A time limit for one thing after the other, at the cost of one timer for all of them.
 
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -18,15 +18,15 @@ struct Set {
 }
 
 impl Alarm {
-    /// What `work` comes to; nothing if `limit` is over first.
+    /// What `work` comes to; nothing if `limit` is over first. It is taken by reference, since futures that hold
+    /// others by value grow with every layer, and are moved about with every request.
     pub(super) async fn within<F: Future>(
         &mut self,
         from: Instant,
         limit: Duration,
-        work: F,
+        mut work: Pin<&mut F>,
     ) -> Option<F::Output> {
         let deadline = from + limit;
-        let mut work = pin!(work);
         std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
             Poll::Pending => self.poll_over(cx, deadline).map(|()| None),
@@ -58,6 +58,8 @@ impl Alarm {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
@@ -76,7 +78,7 @@ mod tests {
         ] {
             let begun = now();
             let done = alarm
-                .within(begun, limit * MS, tokio::time::sleep(work * MS))
+                .within(begun, limit * MS, pin!(tokio::time::sleep(work * MS)))
                 .await;
             assert_eq!(done.is_some(), in_time, "{work} ms within {limit} ms");
             assert_eq!((now() - begun).as_millis(), u128::from(work.min(limit)));

@@ -1,5 +1,6 @@
 //! One user's HTTP client: a kept connection per host, one exchange at a time.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -93,8 +94,10 @@ impl Client {
         let sent = Instant::now();
         let mut seen = Seen::default();
         let mut alarm = std::mem::take(&mut self.alarm);
-        let exchange = self.exchange(address, request, limits, sent, &mut seen);
-        let ended = alarm.within(sent, limits.timeout, exchange).await;
+        let ended = {
+            let exchange = pin!(self.exchange(address, request, limits, sent, &mut seen));
+            alarm.within(sent, limits.timeout, exchange).await
+        };
         self.alarm = alarm;
         seen.judge(ended, sent, limits)
     }

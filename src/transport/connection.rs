@@ -90,9 +90,11 @@ const MAX_HEAD: usize = 256 * 1024;
 /// woken for every request and again for every answer, at a third of what a request costs in all.
 pub(super) struct Http1 {
     sender: SendRequest<Full<Bytes>>,
-    connection: Pin<Box<Connection<TokioIo<Wire>, Full<Bytes>>>>,
-    over: bool,
+    /// Nothing when it is over: only its end tells those who wait for an answer that there will be none.
+    connection: Option<Moved>,
 }
+
+type Moved = Pin<Box<Connection<TokioIo<Wire>, Full<Bytes>>>>;
 
 impl std::fmt::Debug for Http1 {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -105,24 +107,21 @@ impl Http1 {
     pub(super) async fn begin(wire: Wire) -> Result<Self, TransportError> {
         let (sender, connection) = Builder::new()
             .max_buf_size(MAX_HEAD)
+            // Requests are small: one piece costs less to hand over than a list of pieces.
+            .writev(false)
             .handshake(TokioIo::new(wire))
             .await
             .map_err(|e| TransportError::http(&e))?;
         Ok(Self {
             sender,
-            connection: Box::pin(connection),
-            over: false,
+            connection: Some(Box::pin(connection)),
         })
     }
 
     /// Whether the peer still takes requests, as far as can be known without sending one.
     pub(super) async fn is_ready(&mut self) -> bool {
-        let Self {
-            sender,
-            connection,
-            over,
-        } = self;
-        drive(connection, over, sender.ready()).await.is_ok()
+        let Self { sender, connection } = self;
+        drive(connection, pin!(sender.ready())).await.is_ok()
     }
 
     /// Sends a request and waits for the head of its answer. One that was never written comes back.
@@ -130,8 +129,8 @@ impl Http1 {
         &mut self,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, (TransportError, Option<Request<Full<Bytes>>>)> {
-        let answer = self.sender.try_send_request(request);
-        let answer = drive(&mut self.connection, &mut self.over, answer).await;
+        let answer = pin!(self.sender.try_send_request(request));
+        let answer = drive(&mut self.connection, answer).await;
         answer.map_err(|mut error| {
             let unsent = error.take_message();
             (TransportError::http(error.error()), unsent)
@@ -147,7 +146,7 @@ impl Http1 {
             if body.is_end_stream() {
                 return None;
             }
-            let frame = drive(&mut self.connection, &mut self.over, body.frame()).await?;
+            let frame = drive(&mut self.connection, pin!(body.frame())).await?;
             match frame {
                 Ok(frame) => match frame.into_data() {
                     Ok(data) => return Some(Ok(data)),
@@ -161,19 +160,19 @@ impl Http1 {
 }
 
 /// Waits for something that a connection brings, and moves the connection meanwhile.
-async fn drive<F: Future>(
-    connection: &mut Pin<Box<Connection<TokioIo<Wire>, Full<Bytes>>>>,
-    over: &mut bool,
-    what: F,
-) -> F::Output {
-    let mut what = pin!(what);
+async fn drive<F: Future>(connection: &mut Option<Moved>, mut what: Pin<&mut F>) -> F::Output {
     poll_fn(|cx| {
         // What is waited for comes through the connection alone, which is moved right here, so it needs no waker.
         // Twice, since asking for a body lets the connection go on.
         let mut quiet = Context::from_waker(Waker::noop());
         for _ in 0..2 {
             // Its error reaches the request under way; without one, nobody needs it.
-            *over = *over || connection.as_mut().poll(cx).is_ready();
+            if connection
+                .as_mut()
+                .is_some_and(|c| c.as_mut().poll(cx).is_ready())
+            {
+                *connection = None;
+            }
             if let Poll::Ready(output) = what.as_mut().poll(&mut quiet) {
                 return Poll::Ready(output);
             }

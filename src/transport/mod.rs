@@ -8,6 +8,9 @@ mod error;
 mod sse;
 mod websocket;
 
+#[cfg(test)]
+mod tests;
+
 pub use client::{Client, Exchange, Limits};
 pub use connector::{Connector, TlsError};
 pub use error::TransportError;

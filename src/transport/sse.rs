@@ -62,8 +62,9 @@ impl Client {
         let sent = Instant::now();
         let mut seen = Seen::default();
         let mut alarm = std::mem::take(&mut self.alarm);
-        let read = Box::pin(self.read_stream(address, request, limits, until, sent, &mut seen));
-        let ended = alarm.within(sent, limits.timeout, read).await;
+        let mut read = Box::pin(self.read_stream(address, request, limits, until, sent, &mut seen));
+        let ended = alarm.within(sent, limits.timeout, read.as_mut()).await;
+        drop(read);
         self.alarm = alarm;
         seen.judge(ended, sent, limits)
     }

@@ -48,8 +48,9 @@ impl Client {
         let sent = Instant::now();
         let mut seen = Seen::default();
         let mut alarm = std::mem::take(&mut self.alarm);
-        let talk = Box::pin(self.talk(address, headers, send, limits, until, sent, &mut seen));
-        let ended = alarm.within(sent, limits.timeout, talk).await;
+        let mut talk = Box::pin(self.talk(address, headers, send, limits, until, sent, &mut seen));
+        let ended = alarm.within(sent, limits.timeout, talk.as_mut()).await;
+        drop(talk);
         self.alarm = alarm;
         seen.judge(ended, sent, limits)
     }
