@@ -9,41 +9,76 @@ use crate::harness::{Ended, FILES, Project, beside_others};
 
 /// A started stack; dropping it stops it.
 struct Stack {
+    way: Way,
     folder: tempfile::TempDir,
 }
 
-fn script() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stack/stack")
+/// How its parts run.
+#[derive(Clone, Copy)]
+enum Way {
+    Processes,
+    Compose,
+}
+
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/stack")
+        .join(name)
+}
+
+/// Not `eprintln!`: the test passes, and what that prints would be kept from its reader.
+fn not_run(what: &str) {
+    let loud = format!("\n*** NOT RUN: {what}\n");
+    std::io::stderr().write_all(loud.as_bytes()).unwrap();
 }
 
 impl Stack {
-    /// Starts it; nothing if this machine was told to go without.
-    fn up() -> Option<Self> {
+    /// Starts its parts as processes; nothing if this machine was told to go without.
+    fn of_processes() -> Option<Self> {
         if std::env::var_os("GATES_WITHOUT_STACK").is_some() {
-            // Not `eprintln!`: the test passes, and what that prints would be kept from its reader.
-            let loud =
-                "\n*** NOT RUN: the tests against the real stack (GATES_WITHOUT_STACK is set)\n";
-            std::io::stderr().write_all(loud.as_bytes()).unwrap();
+            not_run("the tests against the real stack (GATES_WITHOUT_STACK is set)");
             return None;
         }
-        let installed = script().with_file_name(".venv/installed.txt").exists();
         assert!(
-            installed,
+            file(".venv/installed.txt").exists(),
             "the real stack is not installed: run tests/stack/install, or set GATES_WITHOUT_STACK=1 to go without"
         );
+        Some(Self::up(Way::Processes))
+    }
+
+    /// Starts its parts under Docker Compose; nothing where that was not installed.
+    fn of_compose() -> Option<Self> {
+        if !file(".run/compose-image.txt").exists() {
+            not_run(
+                "the test against the stack under Docker Compose (tests/stack/compose-install)",
+            );
+            return None;
+        }
+        Some(Self::up(Way::Compose))
+    }
+
+    fn up(way: Way) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let stack = Self { folder };
+        let stack = Self { way, folder };
         stack.script("up", None);
-        Some(stack)
+        stack
+    }
+
+    fn command(&self, command: &str) -> Command {
+        let mut program = match self.way {
+            Way::Processes => {
+                let mut program = Command::new(file("stack"));
+                program.arg(command);
+                program
+            }
+            Way::Compose => Command::new(file(&format!("compose-{command}"))),
+        };
+        program.arg(self.folder.path());
+        program
     }
 
     fn script(&self, command: &str, fault: Option<&str>) {
-        let output = Command::new(script())
-            .arg(command)
-            .arg(self.folder.path())
-            .args(fault)
-            .output()
-            .unwrap();
+        let output = self.command(command).args(fault).output().unwrap();
         let err = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "stack {command} {fault:?}: {err}");
     }
@@ -84,10 +119,7 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        let _ = Command::new(script())
-            .arg("down")
-            .arg(self.folder.path())
-            .status();
+        let _ = self.command("down").status();
     }
 }
 
@@ -134,12 +166,25 @@ impl Judged {
 
 #[test]
 fn the_real_stack_is_judged() {
-    let Some(stack) = Stack::up() else { return };
+    let Some(stack) = Stack::of_processes() else {
+        return;
+    };
     sound(&stack);
     broken(&stack);
+    misrouted(&stack);
     broken_under_load(&stack);
     mended(&stack);
     tls(&stack);
+}
+
+#[test]
+fn the_same_stack_under_docker_compose_is_judged() {
+    let Some(stack) = Stack::of_compose() else {
+        return;
+    };
+    sound(&stack);
+    broken(&stack);
+    mended(&stack);
 }
 
 /// The repository's own plan, with another load.
@@ -205,6 +250,10 @@ fn broken(stack: &Stack) {
             "preflight/frontend",
             "agents/content-creator",
         ]);
+}
+
+/// What stands between the user and sound parts is wrong.
+fn misrouted(stack: &Stack) {
     stack
         .judged_with("wrong-upstream")
         .fails_by(&["smoke/learn with tutor/ask tutor"])
