@@ -70,6 +70,61 @@ pub fn show_duration(duration: Duration) -> String {
     }
 }
 
+/// How often something happens, written `50/s`, `300/m` or `1000/h`; more than never.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Rate(f64);
+
+impl Rate {
+    /// The most that is taken: beyond it, the interval is shorter than a clock can tell.
+    const MOST: f64 = 1_000_000.0;
+
+    /// Times per second.
+    #[must_use]
+    pub fn per_second(self) -> f64 {
+        self.0
+    }
+
+    /// Makes a rate of a number of times per second, more than 0 and at most a million.
+    #[must_use]
+    pub fn new(per_second: f64) -> Option<Self> {
+        (per_second > 0.0 && per_second <= Self::MOST).then_some(Self(per_second))
+    }
+
+    /// Reads `50/s`, `300/m` or `1000/h`.
+    ///
+    /// # Errors
+    /// When the text is no such rate, is zero, or is beyond a million a second.
+    pub fn parse(text: &str) -> Result<Self, UnitError> {
+        let (number, unit) = text.trim().split_once('/').unwrap_or(("", ""));
+        let seconds = match unit.trim() {
+            "s" => 1.0,
+            "m" | "min" => 60.0,
+            "h" => 3600.0,
+            _ => f64::NAN,
+        };
+        let number: f64 = number.trim().parse().unwrap_or(f64::NAN);
+        Self::new(number / seconds).ok_or_else(|| {
+            UnitError(format!(
+                "`{text}` is not a rate; write 50/s, 300/m or 1000/h (more than 0, at most 1000000/s)"
+            ))
+        })
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (number, unit) = if self.0 >= 1.0 {
+            (self.0, "s")
+        } else if self.0 >= 1.0 / 60.0 {
+            (self.0 * 60.0, "m")
+        } else {
+            (self.0 * 3600.0, "h")
+        };
+        write!(f, "{}/{unit}", (number * 100.0).round() / 100.0)
+    }
+}
+
 /// A share between 0 and 1, written `1%` or `0.01`.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -180,6 +235,33 @@ impl fmt::Display for Percentile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rates() {
+        for (text, shown, per_second) in [
+            ("50/s", "50/s", 50.0),
+            ("300/m", "5/s", 5.0),
+            ("90/ h", "1.5/m", 0.025),
+            ("12/h", "12/h", 12.0 / 3600.0),
+        ] {
+            let rate = Rate::parse(text).unwrap();
+            assert_eq!(rate.to_string(), shown);
+            assert!((rate.per_second() - per_second).abs() < 1e-12);
+        }
+        for text in [
+            "",
+            "50",
+            "0/s",
+            "-1/s",
+            "NaN/s",
+            "inf/s",
+            "5/d",
+            "/s",
+            "2000000/s",
+        ] {
+            assert!(Rate::parse(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn durations_need_a_unit() {

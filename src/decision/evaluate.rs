@@ -84,6 +84,10 @@ pub struct LoadAccount {
     pub hold_from_us: Option<u64>,
     /// End of the last judged window.
     pub hold_to_us: Option<u64>,
+    /// Journeys that arrived in the judged phase (open model).
+    pub arrived: u64,
+    /// Those among them that were not begun.
+    pub dropped: u64,
     /// Delay between due and sent, over the judged phase.
     pub delay: Latency,
     /// Per step, in the order of the plan.
@@ -253,6 +257,8 @@ impl LoadAccount {
             planned,
             hold_from_us: None,
             hold_to_us: None,
+            arrived: 0,
+            dropped: 0,
             delay: Latency::new(),
             generator: Vec::new(),
             probes: Vec::new(),
@@ -269,6 +275,8 @@ impl LoadAccount {
                 if window.phase == Phase::Hold {
                     self.hold_to_us = Some(window.to_us);
                     self.delay.merge(&window.delay);
+                    self.arrived += window.arrived;
+                    self.dropped += window.dropped;
                 }
                 for step in &window.steps {
                     if let Some(account) = self.steps.iter_mut().find(|a| a.step == step.step) {

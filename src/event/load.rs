@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{ErrorKind, Latency, Redacted, SourceRef, StepKey};
+use crate::units::Rate;
 
 /// A part of the load with one purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -17,10 +18,38 @@ pub enum Phase {
     Hold,
 }
 
+/// Who decides when the next journey begins.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum Model {
+    /// The users do: each begins a journey when it has ended the one before. A slow stack is asked less.
+    Closed,
+    /// A clock does: journeys arrive whether or not those before have ended, as visitors do.
+    Open {
+        /// Arrivals per second.
+        rate: Rate,
+        /// What lies between two arrivals.
+        spacing: Spacing,
+    },
+}
+
+/// What lies between two arrivals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Spacing {
+    /// Always the same.
+    #[default]
+    Even,
+    /// Independent of each other, as visitors are who do not know of each other: bursts and lulls.
+    Poisson,
+}
+
 /// The load that will be offered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoadPlanned {
-    /// Virtual users at the same time.
+    /// Who decides when the next journey begins.
+    pub model: Model,
+    /// Most virtual users at the same time; in the closed model, all of them.
     pub users: u32,
     /// Time in which the users arrive.
     pub warm_up: Duration,
@@ -41,6 +70,10 @@ pub struct Window {
     pub to_us: u64,
     /// Virtual users at work at its end.
     pub users: u32,
+    /// Journeys that arrived (open model).
+    pub arrived: u64,
+    /// Those among them that were not begun, since all users were at work.
+    pub dropped: u64,
     /// Delay between the instant a request was due and the instant it was sent.
     pub delay: Latency,
     /// Steps that ended something in this window.

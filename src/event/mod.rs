@@ -16,7 +16,9 @@ pub use declared::{
 };
 pub use error_kind::ErrorKind;
 pub use latency::Latency;
-pub use load::{FailureSample, GeneratorSample, LoadPlanned, Phase, StepWindow, Window};
+pub use load::{
+    FailureSample, GeneratorSample, LoadPlanned, Model, Phase, Spacing, StepWindow, Window,
+};
 pub use observed::{ExpectationResult, ProbeState, Probed, StepFailure, StepRan, Timings};
 pub use redact::{Redacted, Redactor};
 pub use teller::Teller;

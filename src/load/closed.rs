@@ -12,12 +12,12 @@ use goose::{GooseAttack, GooseScheduler};
 
 use super::Field;
 use super::course::State;
-use super::walk::Walker;
+use super::walk::{AtWork, Walker};
 use crate::plan::LoadProfile;
 
 /// goose clones a user's data only to hand a template user to several scenarios, which is not done here:
 /// a clone starts without a walker, and makes one of its own.
-struct Seat(Option<Box<Walker>>);
+struct Seat(Option<Box<(Walker, AtWork)>>);
 
 impl GooseUserData for Seat {
     fn clone_goose_user_data(&self) -> Box<dyn GooseUserData> {
@@ -75,10 +75,11 @@ fn journey(field: Arc<Field>, scenario: usize) -> TransactionFunction {
                 user.set_session_data(Seat(None));
             }
             if let Some(seat) = user.get_session_data_mut::<Seat>() {
-                let walker = seat
-                    .0
-                    .get_or_insert_with(|| Box::new(Walker::new(Arc::clone(&field), scenario)));
-                walker.journey().await;
+                let (walker, _) = &mut **seat.0.get_or_insert_with(|| {
+                    let walker = Walker::new(Arc::clone(&field), scenario);
+                    Box::new((walker, AtWork::begin(&field)))
+                });
+                walker.journey(None).await;
             }
             Ok(())
         })

@@ -4,6 +4,7 @@ mod closed;
 mod conductor;
 mod course;
 mod generator;
+mod open;
 mod pace;
 mod probing;
 mod recorder;
@@ -12,7 +13,7 @@ mod walk;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::event::{Event, LoadPlanned, Moment, Redactor, Stage};
+use crate::event::{Event, LoadPlanned, Model, Moment, Phase, Redactor, Stage};
 use crate::journey::Session;
 use crate::plan::Scenario;
 use crate::probe;
@@ -27,6 +28,8 @@ struct Field {
     session: Session,
     recorder: Mutex<Recorder>,
     course: Course,
+    /// When the load begins.
+    begin: Instant,
     /// When the judged phase begins.
     hold_from: Instant,
     pace: Option<Pace>,
@@ -35,6 +38,15 @@ struct Field {
 }
 
 impl Field {
+    /// The phase in which something is due.
+    fn phase_of(&self, due: Instant) -> Phase {
+        if due < self.hold_from {
+            Phase::WarmUp
+        } else {
+            Phase::Hold
+        }
+    }
+
     fn record(&self, write: impl FnOnce(&mut Recorder)) {
         // A std Mutex, since nothing is awaited while it is held.
         write(&mut self.recorder.lock().unwrap_or_else(PoisonError::into_inner));
@@ -78,6 +90,7 @@ pub async fn run(session: &Session) -> Result<(), LoadError> {
         steps.extend(scenario.all_steps().map(|step| scenario.key(step)));
     }
     session.teller.tell(Event::LoadPlanned(LoadPlanned {
+        model: profile.model,
         users: profile.users,
         warm_up: profile.warm_up,
         hold: profile.hold,
@@ -87,15 +100,22 @@ pub async fn run(session: &Session) -> Result<(), LoadError> {
         // Nothing to offer: every target says "no samples" by itself.
         return Ok(());
     }
+    let begin = Instant::now();
     let field = Arc::new(Field {
         session: session.clone(),
         recorder: Mutex::new(Recorder::new(steps)),
         course: Course::new(),
-        hold_from: Instant::now() + profile.warm_up,
+        begin,
+        hold_from: begin + profile.warm_up,
         pace: session.environment.safety.max_rps.map(Pace::new),
         scenarios,
     });
-    let attack = closed::attack(Arc::clone(&field));
+    let attack = async {
+        match profile.model {
+            Model::Closed => closed::attack(Arc::clone(&field)).await,
+            Model::Open { rate, spacing } => open::attack(Arc::clone(&field), rate, spacing).await,
+        }
+    };
     let (attacked, conducted) = tokio::join!(attack, conductor::conduct(&field));
     conducted.map_err(LoadError::Stopped)?;
     attacked.map_err(LoadError::Engine)?;

@@ -45,6 +45,9 @@ impl Cell {
 struct Part {
     delay: Latency,
     cells: Vec<Cell>,
+    /// Journeys that arrived, and those among them that could not begin.
+    arrived: u64,
+    dropped: u64,
 }
 
 /// Counts the requests of all users. Its memory depends on the number of steps, not of requests.
@@ -61,6 +64,8 @@ pub(super) struct Recorder {
 impl Recorder {
     pub(super) fn new(steps: Vec<StepKey>) -> Self {
         let part = || Part {
+            arrived: 0,
+            dropped: 0,
             delay: Latency::new(),
             cells: std::iter::repeat_with(Cell::default)
                 .take(steps.len())
@@ -120,6 +125,13 @@ impl Recorder {
         }
     }
 
+    /// Counts a journey that arrived; `begun` says whether there was a user for it.
+    pub(super) fn arrival(&mut self, phase: Phase, begun: bool) {
+        let part = self.part(phase);
+        part.arrived += 1;
+        part.dropped += u64::from(!begun);
+    }
+
     /// Empties one phase into a window; nothing if nothing happened in it.
     pub(super) fn drain(&mut self, phase: Phase, from_us: u64, to_us: u64) -> Option<Window> {
         let users = self.users;
@@ -144,12 +156,18 @@ impl Recorder {
             })
             .collect();
         let delay = std::mem::take(&mut part.delay);
+        let (arrived, dropped) = (
+            std::mem::take(&mut part.arrived),
+            std::mem::take(&mut part.dropped),
+        );
         self.steps = names;
-        (!steps.is_empty()).then_some(Window {
+        (!steps.is_empty() || arrived > 0).then_some(Window {
             phase,
             from_us,
             to_us,
             users,
+            arrived,
+            dropped,
             delay,
             steps,
         })

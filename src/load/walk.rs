@@ -44,7 +44,6 @@ impl Walker {
         };
         let user = field.session.user();
         let listener = field.course.listen();
-        field.record(|r| r.users += 1);
         Self {
             field,
             scenario,
@@ -54,14 +53,17 @@ impl Walker {
         }
     }
 
-    /// Walks the scenario once, then its teardown.
-    pub(super) async fn journey(&mut self) {
+    /// Walks the scenario once, then its teardown. `arrival` is when its first request is due, if a clock says so.
+    pub(super) async fn journey(&mut self, arrival: Option<Instant>) {
         let scenario = Arc::clone(&self.scenario);
         self.user.begin(&scenario);
         let mut planned = None;
         let mut failed = false;
         for (index, step) in scenario.steps.iter().enumerate() {
-            let due = self.due(planned).await;
+            let due = match (index, arrival) {
+                (0, Some(arrival)) => self.appointed(arrival).await,
+                _ => self.due(planned).await,
+            };
             if self.field.course.state() != State::Run {
                 break;
             }
@@ -107,6 +109,22 @@ impl Walker {
         }
     }
 
+    /// Waits for nothing but a slot: what has an appointment is due then, however late it is met.
+    async fn appointed(&self, arrival: Instant) -> Due {
+        let at = match &self.field.pace {
+            None => arrival,
+            Some(pace) => {
+                let slot = pace.next(arrival);
+                self.sleep_until(slot).await;
+                slot
+            }
+        };
+        Due {
+            at,
+            late: Duration::ZERO,
+        }
+    }
+
     /// Sleeps, but not beyond the end of the load.
     async fn sleep_until(&self, at: Instant) {
         if at <= Instant::now() {
@@ -126,11 +144,7 @@ impl Walker {
                 .unless(&self.field.course, State::Cut, run)
                 .await
         };
-        let phase = if due.at < self.field.hold_from {
-            Phase::WarmUp
-        } else {
-            Phase::Hold
-        };
+        let phase = self.field.phase_of(due.at);
         let index = self.first_step + index;
         match outcome {
             Some(result) => self.record(index, step, phase, due, &result),
@@ -186,8 +200,26 @@ impl Walker {
     }
 }
 
-impl Drop for Walker {
+/// A user at work, counted as such as long as this lives.
+pub(super) struct AtWork(Arc<Field>);
+
+impl AtWork {
+    pub(super) fn begin(field: &Arc<Field>) -> Self {
+        field.record(|r| r.users += 1);
+        Self(Arc::clone(field))
+    }
+}
+
+impl Drop for AtWork {
     fn drop(&mut self) {
-        self.field.record(|r| r.users = r.users.saturating_sub(1));
+        self.0.record(|r| r.users = r.users.saturating_sub(1));
+        if std::thread::panicking() {
+            // Its request was never counted: the run can't be judged by the others alone.
+            let problem = "a virtual user panicked; this is a defect of gates";
+            self.0.session.teller.tell(Event::HarnessFailed {
+                doing: "walking a journey".to_owned(),
+                problem: show(&self.0.session.plan.redactor, problem),
+            });
+        }
     }
 }

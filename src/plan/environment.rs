@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::expectation::Expectation;
-use crate::event::{Gate, SourceRef, Stage, Subject};
+use crate::event::{Gate, Model, SourceRef, Stage, Subject};
 
 /// A place where the stack is deployed.
 #[derive(Debug, Clone)]
@@ -190,7 +190,9 @@ pub struct Aggregate {
 /// The load that is offered: users arrive during the warm-up, then are held.
 #[derive(Debug, Clone)]
 pub struct LoadProfile {
-    /// Virtual users at the same time.
+    /// Who decides when the next journey begins.
+    pub model: Model,
+    /// Most virtual users at the same time; in the closed model, all of them.
     pub users: u32,
     /// Time in which the users arrive; measured, not judged.
     pub warm_up: Duration,
@@ -207,6 +209,7 @@ pub struct LoadProfile {
 impl Default for LoadProfile {
     fn default() -> Self {
         Self {
+            model: Model::Closed,
             users: 20,
             warm_up: Duration::from_secs(5),
             hold: Duration::from_secs(30),

@@ -19,7 +19,7 @@ mod vars;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::event::{Redactor, SourceRef, Stage};
+use crate::event::{Model, Redactor, SourceRef, Stage};
 use crate::units::Ratio;
 
 pub use address::{Address, Destination, NoAddress, Origin};
@@ -157,7 +157,12 @@ fn check_scenarios(project: &Project, settings: &Settings, scenarios: &[Scenario
             && data.pick() == Pick::Unique
             && scenario.used_by(Stage::Load)
         {
-            let share = users_of(scenarios, scenario, settings.environment.load.users);
+            let load = &settings.environment.load;
+            let share = match load.model {
+                Model::Closed => users_of(scenarios, scenario, load.users),
+                // Whoever is free takes the next journey.
+                Model::Open { .. } => usize::try_from(load.users).unwrap_or(usize::MAX),
+            };
             if share > data.len() {
                 findings.push(Finding::about_file(
                     &scenario.source.name,
@@ -172,7 +177,8 @@ fn check_scenarios(project: &Project, settings: &Settings, scenarios: &[Scenario
     }
     let under_load = scenarios.iter().filter(|s| s.used_by(Stage::Load)).count();
     let users = usize::try_from(settings.environment.load.users).unwrap_or(usize::MAX);
-    if settings.environment.stages.contains(&Stage::Load) && users < under_load {
+    let closed = settings.environment.load.model == Model::Closed;
+    if settings.environment.stages.contains(&Stage::Load) && closed && users < under_load {
         findings.push(Finding::about_file(
             &project.source.name,
             format!(

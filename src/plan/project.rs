@@ -15,8 +15,8 @@ use super::source::{Finding, Findings, Located, SourceFile, nearest};
 use super::targets::Targets;
 use super::template::{Template, Variable};
 use super::vars::{STAND_IN, Vars};
-use crate::event::{Gate, SourceRef, Stage};
-use crate::units::Ratio;
+use crate::event::{Gate, Model, SourceRef, Spacing, Stage};
+use crate::units::{Rate, Ratio};
 
 const VERSION: u32 = 1;
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -260,7 +260,7 @@ fn read_load(mut group: Group<'_>, base: Option<LoadProfile>) -> LoadProfile {
         }
         value
     };
-    let users = group.number("users", 1..=100_000).unwrap_or(base.users);
+    let (model, users) = read_model(&mut group, &base);
     let warm_up = group.duration("warm_up").unwrap_or(base.warm_up);
     let hold = group.duration("hold");
     let hold = not_zero(&group, "hold", hold).unwrap_or(base.hold);
@@ -271,12 +271,72 @@ fn read_load(mut group: Group<'_>, base: Option<LoadProfile>) -> LoadProfile {
     let max_delay = not_zero(&group, "max_delay", delay).unwrap_or(base.max_delay);
     group.finish();
     LoadProfile {
+        model,
         users,
         warm_up,
         hold,
         grace,
         probe_every,
         max_delay,
+    }
+}
+
+/// `users`, or `rate` with `spacing` and `max_users`.
+fn read_model(group: &mut Group<'_>, base: &LoadProfile) -> (Model, u32) {
+    let both = group
+        .key("users")
+        .zip(group.key("rate"))
+        .map(|(_, rate)| rate.span.clone());
+    if let Some(span) = both {
+        group.find(span, "a load has either `users`, who begin anew when they have ended, or a `rate` at which journeys arrive");
+    }
+    let users = group.number("users", 1..=100_000);
+    let rate = group.unit("rate", Rate::parse);
+    let spacing = group
+        .text("spacing")
+        .and_then(|text| match text.value.as_str() {
+            "even" => Some(Spacing::Even),
+            "poisson" => Some(Spacing::Poisson),
+            other => {
+                group.find(
+                    text.span,
+                    format!("`{other}` is neither `even` nor `poisson`"),
+                );
+                None
+            }
+        });
+    let open = match (users, rate, base.model) {
+        (_, Some(rate), Model::Open { spacing: given, .. }) => Some((rate, given)),
+        (_, Some(rate), Model::Closed) => Some((rate, Spacing::default())),
+        (None, None, Model::Open { rate, spacing }) => Some((rate, spacing)),
+        (Some(_), None, _) | (None, None, Model::Closed) => None,
+    };
+    for key in ["spacing", "max_users"] {
+        if let (None, Some(at)) = (open, group.key(key)) {
+            group.find(
+                at.span.clone(),
+                format!("`{key}` belongs to a load with a `rate`"),
+            );
+        }
+    }
+    let most = group.number("max_users", 1..=100_000);
+    match open {
+        None => (Model::Closed, users.unwrap_or(base.users)),
+        Some((rate, given)) => {
+            let model = Model::Open {
+                rate,
+                spacing: spacing.unwrap_or(given),
+            };
+            // Enough for journeys of ten seconds each.
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "between 10 and 1000"
+            )]
+            let enough = (rate.per_second() * 10.0).clamp(10.0, 1000.0).ceil() as u32;
+            let given = matches!(base.model, Model::Open { .. }).then_some(base.users);
+            (model, most.or(given).unwrap_or(enough))
+        }
     }
 }
 

@@ -175,6 +175,12 @@ fn mistakes_in_gates_toml_are_told() {
             "{HEAD}targets = {{ p95 = \"2\", p101 = \"1s\", errors = \"200%\", p99 = \"0s\", decide = \"maybe\" }}\n[environments.staging]\nurl = \"http://h\"\n"
         ),
         format!(
+            "{HEAD}load = {{ users = 5, rate = \"50\", spacing = \"odd\" }}\n[environments.staging]\nurl = \"http://h\"\n"
+        ),
+        format!(
+            "{HEAD}load = {{ users = 5, max_users = 9 }}\n[environments.staging]\nurl = \"http://h\"\n"
+        ),
+        format!(
             "{HEAD}load = {{ users = 0, hold = \"0s\", ramp = \"1s\" }}\n[environments.staging]\nurl = \"http://h\"\n"
         ),
         environment("stages = [\"smoke\", \"laod\"]\n"),

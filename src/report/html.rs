@@ -268,7 +268,7 @@ impl LoadView {
         let requests: u64 = load.steps.iter().map(StepAccount::count).sum();
         let failed: u64 = load.steps.iter().map(StepAccount::failures).sum();
         let mut facts = vec![
-            ("virtual users", load.planned.users.to_string()),
+            ("offered", words::offered(&load.planned)),
             ("warm-up, not judged", show_duration(load.planned.warm_up)),
             (
                 "judged",
@@ -278,6 +278,10 @@ impl LoadView {
             ("rate", rate(requests, held)),
             ("failed", share(failed, requests)),
         ];
+        if load.arrived > 0 {
+            facts.push(("journeys arrived", load.arrived.to_string()));
+            facts.push(("not begun", share(load.dropped, load.arrived)));
+        }
         if let Some(delay) = load.delay_figures() {
             facts.push((
                 "sent late by, p99",

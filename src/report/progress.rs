@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::time::Duration;
 
+use super::words;
 use crate::event::{Event, Latency, Phase, ProbeState, Record, Window};
 use crate::units::{show_duration, show_percent};
 
@@ -88,8 +89,8 @@ impl Progress {
             }
             Event::StepBlocked { step, reason } => format!("  ? {step} not run: {reason}"),
             Event::LoadPlanned(load) => format!(
-                "  {} users on {} steps, {} warm-up, {} judged",
-                load.users,
+                "  {} on {} steps, {} warm-up, {} judged",
+                words::offered(load),
                 load.steps.len(),
                 show_duration(load.warm_up),
                 show_duration(load.hold)

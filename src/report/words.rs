@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::decision::{Check, Evaluation, Outcome, StageReport, StageState, Verdict};
-use crate::event::{Gate, Stage};
+use crate::event::{Gate, LoadPlanned, Model, Spacing, Stage, Subject};
 use crate::units::show_duration;
 
 /// The decision in one sentence that can be repeated in a meeting.
@@ -120,11 +120,14 @@ pub fn attention(evaluation: &Evaluation) -> Vec<&Check> {
 #[must_use]
 pub fn not_checked(evaluation: &Evaluation) -> Vec<&Check> {
     let unanswered = |o: Outcome| matches!(o, Outcome::Inconclusive | Outcome::NotApplicable);
-    evaluation
+    let mut checks: Vec<_> = evaluation
         .checks
         .iter()
         .filter(|c| unanswered(c.outcome))
-        .collect()
+        .collect();
+    // A generator that fell short may be why the others have no answer.
+    checks.sort_by_key(|c| !matches!(c.declared.subject, Subject::Generator { .. }));
+    checks
 }
 
 /// Checks of one stage.
@@ -180,5 +183,23 @@ pub fn sign(outcome: Outcome) -> &'static str {
         Outcome::Error => "⚠",
         Outcome::Held => "…",
         Outcome::NotApplicable => "–",
+    }
+}
+
+/// The load that was to be offered, in a few words.
+#[must_use]
+pub fn offered(load: &LoadPlanned) -> String {
+    match load.model {
+        Model::Closed => plural(usize::try_from(load.users).unwrap_or(usize::MAX), "user"),
+        Model::Open { rate, spacing } => {
+            let spacing = match spacing {
+                Spacing::Even => "evenly",
+                Spacing::Poisson => "at random",
+            };
+            format!(
+                "{rate} journeys arriving {spacing}, at most {} users",
+                load.users
+            )
+        }
     }
 }

@@ -109,6 +109,29 @@ fn a_part_of_a_run_never_promotes() {
 }
 
 #[test]
+fn journeys_that_arrive_by_the_clock_are_judged_too() {
+    let project = Project::demo("profile = { rate = \"150/s\", warm_up = \"1s\", hold = \"25s\" }");
+    project.gates_alone(&["run", "demo"]).ended_with(0);
+    let load = &project.run_json()["load"];
+    assert_eq!(load["arrived"], 3750, "offered as planned, to the journey");
+    assert_eq!(load["dropped"], 0);
+}
+
+#[test]
+fn a_rate_that_could_not_be_offered_decides_nothing() {
+    // The tutor's streams take a quarter of a second each: two users can't take so many journeys.
+    let project = Project::demo(
+        "profile = { rate = \"100/s\", spacing = \"poisson\", max_users = 2, warm_up = \"0s\", hold = \"4s\" }",
+    );
+    let ended = project.gates(&["run", "demo"]).ended_with(3);
+    assert!(
+        ended.out.contains("journeys could not begin") && ended.out.contains("raise `max_users`"),
+        "{}",
+        ended.out
+    );
+}
+
+#[test]
 fn too_short_a_load_is_inconclusive() {
     let project = Project::demo("profile = { users = 8, warm_up = \"100ms\", hold = \"1s\" }");
     let ended = project.gates(&["run", "demo"]).ended_with(3);

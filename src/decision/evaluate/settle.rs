@@ -382,7 +382,16 @@ fn judge_generator(load: &super::LoadAccount, limit: Duration) -> Judgement {
         };
     };
     let p99 = Duration::from_micros(figures.p99_us);
-    let (outcome, verdict) = if p99 <= limit {
+    let (outcome, verdict) = if load.dropped > 0 {
+        return Judgement {
+            outcome: Outcome::Inconclusive,
+            seen: format!(
+                "{} of {} journeys could not begin, as all {} users were at work: the planned rate was not offered; raise `max_users`, or lower `rate` to what the stack can take",
+                load.dropped, load.arrived, load.planned.users
+            ),
+            measured: None,
+        };
+    } else if p99 <= limit {
         (Outcome::Pass, "on time")
     } else {
         (
