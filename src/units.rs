@@ -131,6 +131,9 @@ impl fmt::Display for Rate {
 pub struct Ratio(f64);
 
 impl Ratio {
+    /// One in a hundred.
+    pub const ONE_PERCENT: Self = Self(0.01);
+
     /// The share as a number between 0 and 1.
     #[must_use]
     pub fn get(self) -> f64 {

@@ -1,11 +1,13 @@
 //! What can be typed. Values become meaningful types here, so that nothing behind sees a string it has to read again.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::demo::ActiveFault;
 use crate::event::Stage;
+use crate::units::{Rate, parse_duration};
 
 /// A quality gate: runs smoke, agent and load checks against a deployed stack and decides whether it may be promoted.
 #[derive(Debug, Parser)]
@@ -19,6 +21,8 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Run the plan against an environment and decide
     Run(RunArgs),
+    /// Put one scenario under load, without a gates.toml: figures, no promotion
+    Load(LoadArgs),
     /// Serve the embedded reference stack, for hand work
     Demo(DemoArgs),
     /// Check gates.toml and scenarios without sending anything
@@ -48,6 +52,48 @@ pub(super) struct RunArgs {
     /// Turn on a fault of the embedded stack, at once or later: `agent-down`, `agent-down@10s`
     #[arg(long, value_name = "FAULT")]
     pub(super) fault: Vec<ActiveFault>,
+}
+
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("model").required(true).args(["users", "rate"])))]
+pub(super) struct LoadArgs {
+    /// Scenario file
+    pub(super) scenario: PathBuf,
+    /// Virtual users who each begin a journey when they have ended the one before
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) users: Option<u32>,
+    /// Journeys that arrive, whether or not those before have ended: 50/s, 300/m
+    #[arg(long, value_name = "RATE", value_parser = Rate::parse)]
+    pub(super) rate: Option<Rate>,
+    /// With --rate: most users at the same time
+    #[arg(long, value_name = "N", default_value_t = 1000, requires = "rate", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) max_users: u32,
+    /// With --rate: arrivals in bursts and lulls, instead of evenly
+    #[arg(long, requires = "rate")]
+    pub(super) poisson: bool,
+    /// How long the load is held and counted
+    #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = longer_than_nothing)]
+    pub(super) hold: Duration,
+    /// How long it rises before that, not counted
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
+    pub(super) warm_up: Duration,
+    /// What `${url}` stands for
+    #[arg(long)]
+    pub(super) url: Option<String>,
+    /// What another variable stands for (repeatable); values are masked in every output
+    #[arg(long, value_name = "NAME=value")]
+    pub(super) var: Vec<String>,
+    /// Folder for the run's own folder
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub(super) out: PathBuf,
+}
+
+fn longer_than_nothing(text: &str) -> Result<Duration, String> {
+    match parse_duration(text) {
+        Ok(Duration::ZERO) => Err("it must be longer than nothing".to_owned()),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ mod args;
 mod demo;
 mod exit;
 mod lint;
+mod load;
 mod report;
 mod run;
 mod show;
@@ -44,6 +45,7 @@ pub fn main() -> Exit {
     let exit = runtime.block_on(async {
         match cli.command {
             Command::Run(args) => run::run(args).await,
+            Command::Load(args) => load::load(args).await,
             Command::Demo(args) => demo::demo(args).await,
             Command::Lint(args) => lint::lint(&args),
             Command::Report(args) => report::report(&args),

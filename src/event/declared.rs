@@ -64,6 +64,18 @@ pub struct SourceRef {
     pub column: u32,
 }
 
+impl SourceRef {
+    /// The beginning of a file.
+    #[must_use]
+    pub fn start_of(file: &str) -> Self {
+        Self {
+            file: file.into(),
+            line: 1,
+            column: 1,
+        }
+    }
+}
+
 impl fmt::Display for SourceRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.file, self.line, self.column)

@@ -90,6 +90,30 @@ impl Latency {
         (!self.is_empty()).then(|| Duration::from_micros(self.0.value_at_quantile(quantile)))
     }
 
+    /// How many durations lie in classes that each end at twice the end of the one before: `(end, count)`, without
+    /// empty classes at either side.
+    #[must_use]
+    pub fn doubling_classes(&self) -> Vec<(Duration, u64)> {
+        let mut classes: Vec<(Duration, u64)> = Vec::new();
+        for step in self.0.iter_recorded() {
+            // The class of v ends at the smallest power of two that is not below it.
+            let end = Duration::from_micros(step.value_iterated_to().next_power_of_two());
+            let count = step.count_since_last_iteration();
+            while let Some((last, n)) = classes.last_mut() {
+                if *last >= end {
+                    *n += count;
+                    break;
+                }
+                let next = *last * 2;
+                classes.push((next, 0));
+            }
+            if classes.is_empty() {
+                classes.push((end, count));
+            }
+        }
+        classes
+    }
+
     /// The largest value; nothing when empty.
     #[must_use]
     pub fn max(&self) -> Option<Duration> {

@@ -11,6 +11,7 @@ mod project;
 mod reader;
 mod scenario;
 mod scenario_file;
+mod single;
 mod source;
 mod targets;
 mod template;

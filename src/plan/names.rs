@@ -71,7 +71,7 @@ fn check(
         Variable::Named(name) => {
             let near = nearest(name, known.iter().map(String::as_str));
             Some(at(format!("nothing defines `${{{name}}}`")).help(near.map_or_else(
-                || "capture it in an earlier step, or define it under `variables` in gates.toml".to_owned(),
+                || "capture it in an earlier step, or define it under `variables` in gates.toml (for `gates load`: --url, --var)".to_owned(),
                 |near| format!("did you mean `${{{near}}}`?"),
             )))
         }

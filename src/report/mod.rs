@@ -6,6 +6,7 @@ mod json;
 mod junit;
 mod markdown;
 mod progress;
+mod table;
 mod terminal;
 pub mod words;
 
@@ -16,7 +17,8 @@ use std::path::{Path, PathBuf};
 use crate::decision::Evaluation;
 
 pub use progress::Progress;
-pub use terminal::summary;
+pub use table::load_table;
+pub use terminal::{short, summary};
 
 /// One way to render a run into one file.
 trait Reporter {

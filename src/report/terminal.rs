@@ -25,6 +25,31 @@ pub fn summary(evaluation: &Evaluation, folder: &Path) -> String {
     out
 }
 
+/// Only what is not as asked, and where the report is: for a run that decides about no release.
+#[must_use]
+pub fn short(evaluation: &Evaluation, folder: &Path) -> String {
+    let mut out = String::new();
+    let open = words::not_checked(evaluation);
+    for reason in evaluation
+        .decision
+        .reasons
+        .iter()
+        .take(disturbances(evaluation))
+    {
+        let _ = writeln!(out, "  {reason}");
+    }
+    for check in words::attention(evaluation).into_iter().chain(open) {
+        let sign = words::sign(check.outcome);
+        let _ = writeln!(out, "  {sign} {}: {}", check.declared.id, check.seen);
+    }
+    let _ = write!(
+        out,
+        "  {DIM}report{DIM:#}  {}",
+        folder.join("report.html").display()
+    );
+    out
+}
+
 fn write(out: &mut String, evaluation: &Evaluation, folder: &Path) -> std::fmt::Result {
     let verdict = evaluation.decision.verdict;
     let colour = verdict_style(verdict);

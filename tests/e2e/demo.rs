@@ -1,5 +1,7 @@
 //! The main job, end to end: the embedded stack is judged over real sockets, sound and with each of its faults.
 
+use std::io::BufRead as _;
+
 use crate::harness::{FILES, Project};
 use gates::demo::Fault;
 
@@ -129,6 +131,55 @@ fn a_rate_that_could_not_be_offered_decides_nothing() {
         "{}",
         ended.out
     );
+}
+
+#[test]
+fn the_engine_alone_needs_no_project() {
+    let password = "learner_password=learn-with-gates";
+    let project = Project::demo("profile = { users = 1 }");
+    let mut served = project
+        .command(&["demo", "--port", "0"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut out = std::io::BufReader::new(served.stdout.take().unwrap());
+    while !line.contains("http://") {
+        line.clear();
+        assert!(out.read_line(&mut line).unwrap() > 0, "the demo ended");
+    }
+    let url = &line[line.find("http://").unwrap()..];
+    let url = url.split_whitespace().next().unwrap().to_owned();
+    std::fs::remove_file(project.path().join("gates.toml")).unwrap();
+    let load = [
+        "load",
+        "scenarios/health.yaml",
+        "--var",
+        password,
+        "--for",
+        "4s",
+    ];
+    let args = |more: &[&str]| {
+        [&load[..], more]
+            .concat()
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
+    let run = |more: &[&str]| {
+        let args = args(more);
+        project.gates(&args.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let ended = run(&["--rate", "100/s", "--url", &url]).ended_with(0);
+    assert!(ended.out.contains("health / home page"), "{}", ended.out);
+    assert!(ended.out.contains("400  100/s"), "{}", ended.out);
+    // With nobody there, it is no success, though nothing was demanded.
+    served.kill().unwrap();
+    served.wait().unwrap();
+    let ended = run(&["--users", "2", "--url", &url]).ended_with(1);
+    assert!(ended.out.contains("no connection"), "{}", ended.out);
+    let ended = run(&["--users", "2"]).ended_with(2);
+    assert!(ended.err.contains("--url"), "{}", ended.err);
 }
 
 #[test]
