@@ -7,6 +7,7 @@ use super::args::LintArgs;
 use super::exit::Exit;
 use super::{run, show};
 use crate::plan::{Finding, Plan, Project, Protected, SourceFile, Vars, read_scenario};
+use crate::report::words::plural;
 
 pub(super) fn lint(args: &LintArgs) -> Exit {
     let (project, mut vars) = match run::open(&args.config, None) {
@@ -44,8 +45,9 @@ pub(super) fn lint(args: &LintArgs) -> Exit {
             args.files.len()
         };
         show::out(&format!(
-            "{n} scenarios, {} environments: nothing found.",
-            names.len()
+            "{}, {}: nothing found.",
+            plural(n, "scenario"),
+            plural(names.len(), "environment")
         ));
         return Exit::Success;
     }

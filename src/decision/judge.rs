@@ -87,7 +87,7 @@ pub fn judge_latency(
     };
     let seen = match outcome {
         Outcome::Inconclusive if n < floor => format!(
-            "{percentile} {shown_estimate} of {n} samples{unanswered}: at least {floor} are needed to say it is within {limit_text}"
+            "{percentile} {shown_estimate} of {n} samples{unanswered}: at least {floor} are needed to say it is within {limit_text}; hold the load longer, or raise it"
         ),
         Outcome::Inconclusive => format!(
             "{percentile} {shown_estimate} of {n} samples{unanswered}, 95 % bounds {} to {} straddle the limit of {limit_text}: more samples are needed",
@@ -152,7 +152,7 @@ pub fn judge_errors(failed: u64, n: u64, limit: Ratio, decide: Decide) -> Judgem
     let seen = match outcome {
         Outcome::Inconclusive if n < floor => {
             format!(
-                "{failed} of {n} failed ({shown}): at least {floor} samples are needed to say it is within {limit}"
+                "{failed} of {n} failed ({shown}): at least {floor} samples are needed to say it is within {limit}; hold the load longer, or raise it"
             )
         }
         Outcome::Inconclusive => format!(
@@ -301,7 +301,7 @@ mod tests {
         let says = |s: &Sample| {
             judge_latency(s, Percentile::P95, Duration::from_secs(2), Decide::Interval).seen
         };
-        insta::assert_snapshot!(says(&sample(40, 0, 2)), @"p95 100 ms of 42 samples, 2 of them without an answer: at least 59 are needed to say it is within 2 s");
+        insta::assert_snapshot!(says(&sample(40, 0, 2)), @"p95 100 ms of 42 samples, 2 of them without an answer: at least 59 are needed to say it is within 2 s; hold the load longer, or raise it");
         insta::assert_snapshot!(says(&sample(950, 50, 0)), @"p95 100 ms of 1000 samples, 95 % bounds 100 ms to 3 s straddle the limit of 2 s: more samples are needed");
     }
 }

@@ -33,12 +33,18 @@ pub(super) async fn conduct(field: &Arc<Field>) -> Result<(), Signal> {
             .tell(Event::PhaseStarted { phase: Phase::Hold });
         let probes = probing::start(field, hold_to);
         ticker.until(hold_to).await;
-        match probes {
-            Ok(end) => drop(end.await),
-            Err(error) => session.teller.tell(Event::HarnessFailed {
-                doing: "starting the probes".to_owned(),
-                problem: session.plan.redactor.text(&error.to_string()),
-            }),
+        let problem = match probes {
+            Ok(end) => end
+                .await
+                .err()
+                .map(|_| "their thread ended early".to_owned()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(problem) = problem {
+            session.teller.tell(Event::HarnessFailed {
+                doing: "asking services and agents during load".to_owned(),
+                problem: session.plan.redactor.text(&problem),
+            });
         }
     };
     let stopped = session.stop.unless(phases).await;

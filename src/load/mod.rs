@@ -19,7 +19,7 @@ use crate::plan::Scenario;
 use crate::probe;
 use crate::stop::Signal;
 
-use course::Course;
+use course::{Course, State};
 use pace::Pace;
 use recorder::Recorder;
 
@@ -111,9 +111,14 @@ pub async fn run(session: &Session) -> Result<(), LoadError> {
         scenarios,
     });
     let attack = async {
-        match profile.model {
+        let ended = match profile.model {
             Model::Closed => closed::attack(Arc::clone(&field)).await,
             Model::Open { rate, spacing } => open::attack(Arc::clone(&field), rate, spacing).await,
+        };
+        // What was measured before would look like the whole load.
+        match (ended, field.course.state()) {
+            (Ok(()), State::Run) => Err("it stopped before the load was over".to_owned()),
+            (ended, _) => ended,
         }
     };
     let (attacked, conducted) = tokio::join!(attack, conductor::conduct(&field));

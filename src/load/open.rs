@@ -1,6 +1,7 @@
 //! The open model: a clock says when journeys begin, and whoever is free takes the next one.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -65,7 +66,7 @@ impl Iterator for Arrivals {
 
 /// Lets journeys arrive until the field's course says otherwise.
 pub(super) async fn attack(field: Arc<Field>, rate: Rate, spacing: Spacing) -> Result<(), String> {
-    let mut arrivals = on_time(Arrivals::new(&field, field.begin, rate, spacing), &field)
+    let (mut arrivals, clock) = on_time(Arrivals::new(&field, field.begin, rate, spacing), &field)
         .map_err(|e| format!("can't start the clock of arrivals: {e}"))?;
     let idle = Arc::new(Idle::new(&field));
     let listener = field.course.listen();
@@ -88,6 +89,11 @@ pub(super) async fn attack(field: Arc<Field>, rate: Rate, spacing: Spacing) -> R
             });
         }
     }
+    // The last arrival comes a little before the load is over.
+    let over = std::pin::pin!(std::future::pending::<()>());
+    if !clock.is_finished() || clock.join().is_ok() {
+        listener.unless(&field.course, State::WindDown, over).await;
+    }
     Ok(())
 }
 
@@ -95,10 +101,10 @@ pub(super) async fn attack(field: Arc<Field>, rate: Rate, spacing: Spacing) -> R
 fn on_time(
     arrivals: Arrivals,
     field: &Arc<Field>,
-) -> Result<mpsc::UnboundedReceiver<Instant>, std::io::Error> {
+) -> Result<(mpsc::UnboundedReceiver<Instant>, JoinHandle<()>), std::io::Error> {
     let (due, receiver) = mpsc::unbounded_channel();
     let field = Arc::clone(field);
-    std::thread::Builder::new()
+    let clock = std::thread::Builder::new()
         .name("arrivals".to_owned())
         .spawn(move || {
             for at in arrivals {
@@ -117,7 +123,7 @@ fn on_time(
                 }
             }
         })?;
-    Ok(receiver)
+    Ok((receiver, clock))
 }
 
 /// Users without a journey, per scenario, and whose turn it is.

@@ -176,6 +176,7 @@ fn check_scenarios(project: &Project, settings: &Settings, scenarios: &[Scenario
             }
         }
     }
+    findings.extend(load_without_targets(project, settings, scenarios));
     let under_load = scenarios.iter().filter(|s| s.used_by(Stage::Load)).count();
     let users = usize::try_from(settings.environment.load.users).unwrap_or(usize::MAX);
     let closed = settings.environment.load.model == Model::Closed;
@@ -189,6 +190,30 @@ fn check_scenarios(project: &Project, settings: &Settings, scenarios: &[Scenario
         ));
     }
     findings
+}
+
+/// A load that nothing is demanded of would pass whatever the stack does.
+fn load_without_targets(
+    project: &Project,
+    settings: &Settings,
+    scenarios: &[Scenario],
+) -> Option<Finding> {
+    let environment = &settings.environment;
+    let demands = |t: &Targets| !t.latency.is_empty() || t.errors.is_some();
+    let offered =
+        environment.stages.contains(&Stage::Load) && environment.safety.load == Permission::Allowed;
+    let demanded = demands(&settings.targets)
+        || scenarios
+            .iter()
+            .flat_map(Scenario::all_steps)
+            .any(|s| demands(&s.targets));
+    (offered && !demanded).then(|| {
+        Finding::about_file(
+            &project.source.name,
+            format!("puts `{}` under load without a target, so the load can't fail", environment.name),
+            "add [targets], like `p95 = \"2s\"` and `errors = \"1%\"`, or leave the stage out: stages = [\"preflight\", \"smoke\", \"agents\"]",
+        )
+    })
 }
 
 /// Most users that a scenario can get of all, by its weight.

@@ -129,6 +129,27 @@ fn what_nobody_allowed_or_excluded_is_not_known() {
 }
 
 #[test]
+fn a_load_that_nothing_is_demanded_of_is_refused() {
+    let plan = |targets: &str, load: &str| {
+        let text = format!(
+            "gates = 1\nproject = {{ name = \"p\", scenarios = [\"scenarios/health.yaml\"] }}\n{targets}[environments.e]\nurl = \"http://h\"\n{load}"
+        );
+        let source = crate::plan::SourceFile::new("gates.toml", &text);
+        let project = Project::parse(source, Path::new("")).unwrap();
+        Plan::load(&project, "e", &vars(), Protected::Respect).map(|_| ())
+    };
+    let findings = plan("", "load = true\n").unwrap_err();
+    assert!(
+        findings[0].message.contains("under load without a target"),
+        "{}",
+        findings[0]
+    );
+    assert!(plan("targets = { errors = \"1%\" }\n", "load = true\n").is_ok());
+    assert!(plan("", "load = false\n").is_ok());
+    assert!(plan("", "load = true\nstages = [\"smoke\"]\n").is_ok());
+}
+
+#[test]
 fn secrets_of_an_environment_are_known() {
     let project = Project::open(Path::new("gates.toml")).unwrap();
     let plan = show(Plan::load(&project, "staging", &vars(), Protected::Respect));

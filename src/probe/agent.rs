@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Unit};
 
 use super::Finding;
 use super::http::{get, judge};
@@ -43,15 +43,12 @@ fn stale(body: &[u8], oldest: Duration, now: Timestamp) -> Option<Finding> {
     let Some(at) = read_timestamp(text) else {
         return not_functional(format!("its `timestamp` is not a time: {text}"));
     };
-    let seconds = now
-        .since(at)
-        .ok()
-        .and_then(|span| span.total(Unit::Second).ok())?;
-    let age = Duration::try_from_secs_f64(seconds.abs()).ok()?;
+    let since = now.duration_since(at);
+    let age = since.unsigned_abs();
     if age <= oldest {
         return None;
     }
-    let direction = if seconds > 0.0 {
+    let direction = if since.is_positive() {
         "old"
     } else {
         "ahead of this machine's clock"

@@ -35,7 +35,7 @@ pub enum Predicate {
     All(Box<Self>),
     /// `any == healthy`.
     Any(Box<Self>),
-    /// `none == failed`.
+    /// `none == failed`: at least one value, and the inner predicate holds of none.
     None(Box<Self>),
 }
 
@@ -102,7 +102,7 @@ impl Predicate {
         }
         match self {
             Self::Exists => match found {
-                Found::Nothing(_) | Found::Json(Value::Null) => false,
+                Found::Nothing(_) | Found::Unreadable(_) | Found::Json(Value::Null) => false,
                 Found::Many(values) => values.iter().any(|v| !v.is_null()),
                 _ => true,
             },
@@ -124,15 +124,15 @@ impl Predicate {
             Self::Count(comparison, wanted) => count(found)
                 .and_then(|n| n.partial_cmp(wanted))
                 .is_some_and(|ordering| comparison.accepts(ordering)),
-            // "all" of nothing does not hold: an empty list of agents is not a healthy one.
+            // Neither "all" nor "none" of nothing holds: an empty list of agents is not a healthy one,
+            // and a path that names nothing may be a path that is wrong.
             Self::All(inner) => each(found)
                 .is_some_and(|v| !v.is_empty() && v.iter().all(|v| inner.holds(&Found::Json(v)))),
             Self::Any(inner) => {
                 each(found).is_some_and(|v| v.iter().any(|v| inner.holds(&Found::Json(v))))
             }
-            Self::None(inner) => {
-                each(found).is_some_and(|v| !v.iter().any(|v| inner.holds(&Found::Json(v))))
-            }
+            Self::None(inner) => each(found)
+                .is_some_and(|v| !v.is_empty() && !v.iter().any(|v| inner.holds(&Found::Json(v)))),
         }
     }
 }
@@ -197,7 +197,7 @@ fn compare(found: &Found<'_>, comparison: Comparison, operand: &Operand) -> bool
         // A value of another type is unequal, but only if there is one: absence satisfies nothing.
         None => {
             comparison == Comparison::NotEqual
-                && !matches!(found, Found::Nothing(_))
+                && !matches!(found, Found::Nothing(_) | Found::Unreadable(_))
                 && !no_values(found)
         }
     }

@@ -54,6 +54,8 @@ pub struct JsonPath {
 pub enum Found<'a> {
     /// There is no such thing in this answer.
     Nothing(&'static str),
+    /// The answer is not of the kind in which it could be: so it can't be said to be absent either.
+    Unreadable(&'static str),
     /// Text.
     Text(Cow<'a, str>),
     /// A number.
@@ -130,7 +132,7 @@ impl Query {
 impl JsonPath {
     fn find<'a>(&self, reply: &'a Reply<'_>) -> Found<'a> {
         let not_json = || {
-            Found::Nothing(if reply.body.is_empty() {
+            Found::Unreadable(if reply.body.is_empty() {
                 "an empty body"
             } else {
                 "a body that is not JSON"
@@ -168,7 +170,10 @@ impl Found<'_> {
     #[must_use]
     pub fn single_text(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::Nothing(_) | Self::Json(Value::Null) | Self::Alone(Value::Null) => None,
+            Self::Nothing(_)
+            | Self::Unreadable(_)
+            | Self::Json(Value::Null)
+            | Self::Alone(Value::Null) => None,
             Self::Text(text) => Some(Cow::Borrowed(text)),
             Self::Number(number) => Some(Cow::Owned(number.to_string())),
             Self::Time(time) => Some(Cow::Owned(time.as_millis().to_string())),
@@ -189,7 +194,7 @@ impl Found<'_> {
     #[must_use]
     pub fn show(&self) -> String {
         match self {
-            Self::Nothing(what) => (*what).to_owned(),
+            Self::Nothing(what) | Self::Unreadable(what) => (*what).to_owned(),
             Self::Text(text) => format!("\"{}\"", text.chars().take(300).collect::<String>()),
             Self::Number(number) => number.to_string(),
             Self::Time(time) => show_duration(*time),

@@ -102,6 +102,8 @@ fn expectations_that_do_not_hold() {
         "jsonpath $.ok == false",
         "jsonpath $.ok == \"true\"",
         "jsonpath $.empty all == healthy",
+        "jsonpath $.empty none == failed",
+        "jsonpath $.nothere[*].status none == failed",
         "jsonpath $.agents[*].status any == failed",
         "jsonpath $.agents[*].status none == healthy",
         "jsonpath $.agents count == 3",
@@ -129,6 +131,11 @@ fn what_is_not_json_satisfies_nothing() {
         "jsonpath $.a exists",
         "jsonpath $.a != b",
         "jsonpath $[*] all == x",
+        "jsonpath $.error not exists",
+        "jsonpath $.errors[*] not exists",
+        "jsonpath $[*] none == failed",
+        "jsonpath $[*] count == 0",
+        "jsonpath $[*] isEmpty",
     ] {
         assert!(!parse(line).unwrap().holds(&reply), "{line}");
     }
