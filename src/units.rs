@@ -91,6 +91,12 @@ impl Rate {
         (per_second > 0.0 && per_second <= Self::MOST).then_some(Self(per_second))
     }
 
+    /// Both together; at most a million a second.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self((self.0 + other.0).min(Self::MOST))
+    }
+
     /// Reads `50/s`, `300/m` or `1000/h`.
     ///
     /// # Errors

@@ -27,6 +27,8 @@ pub(super) enum Command {
     Demo(DemoArgs),
     /// Check gates.toml and scenarios without sending anything
     Lint(LintArgs),
+    /// Add up the runs of one load that several processes offered at the same time, and judge them once
+    Merge(MergeArgs),
     /// Judge the journal of a run again and render its reports
     Report(ReportArgs),
 }
@@ -125,6 +127,16 @@ pub(super) struct LintArgs {
     pub(super) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) config: ConfigArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MergeArgs {
+    /// Folders of the runs
+    #[arg(required = true, num_args = 2..)]
+    pub(super) runs: Vec<PathBuf>,
+    /// Folder for the reports of all of them together
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
 }
 
 #[derive(Debug, Args)]

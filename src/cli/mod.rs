@@ -5,6 +5,7 @@ mod demo;
 mod exit;
 mod lint;
 mod load;
+mod merge;
 mod report;
 mod run;
 mod show;
@@ -48,6 +49,7 @@ pub fn main() -> Exit {
             Command::Load(args) => load::load(args).await,
             Command::Demo(args) => demo::demo(args).await,
             Command::Lint(args) => lint::lint(&args),
+            Command::Merge(args) => merge::merge(&args),
             Command::Report(args) => report::report(&args),
         }
     });

@@ -177,6 +177,35 @@ impl Evaluator {
         }
     }
 
+    /// Takes in another shard of the same load, whole: its requests count as if they were of this run, and what
+    /// cut it short cuts this one short.
+    pub fn absorb_shard(&mut self, shard: Self) {
+        for (what, reasons) in [(shard.cut_short, shard.disturbances)] {
+            if let Some(what) = what {
+                self.cut_short.get_or_insert(what);
+            }
+            self.disturbances.extend(reasons);
+        }
+        if !shard.ended {
+            self.disturb(
+                CutShort::BrokenOff,
+                "The journal of a shard ends in the middle, so nothing is decided.".to_owned(),
+            );
+        }
+        self.last_us = self.last_us.max(shard.last_us);
+        for (probe, answers) in shard.probes {
+            self.probes.entry(probe).or_default().extend(answers);
+        }
+        match (&mut self.load, shard.load) {
+            (Some(load), Some(other)) => load.merge(other),
+            (None, None) => {}
+            _ => self.disturb(
+                CutShort::BrokenOff,
+                "A shard put nothing under load, so nothing is decided.".to_owned(),
+            ),
+        }
+    }
+
     fn disturb(&mut self, what: CutShort, reason: String) {
         self.cut_short.get_or_insert(what);
         self.disturbances.push(reason);
@@ -264,6 +293,24 @@ impl LoadAccount {
             probes: Vec::new(),
             failures: Vec::new(),
         }
+    }
+
+    /// Adds a load that was offered at the same time by another process: histograms are added, never averaged.
+    fn merge(&mut self, other: Self) {
+        self.planned.users += other.planned.users;
+        self.planned.model = self.planned.model.beside(other.planned.model);
+        self.arrived += other.arrived;
+        self.dropped += other.dropped;
+        self.delay.merge(&other.delay);
+        for (account, other) in self.steps.iter_mut().zip(other.steps) {
+            account.merge(other);
+        }
+        self.generator.extend(other.generator);
+        self.generator.sort_by_key(|(at, _)| *at);
+        self.probes.extend(other.probes);
+        self.probes.sort_by_key(|p| p.at_us);
+        self.failures.extend(other.failures);
+        self.failures.sort_by_key(|(at, _)| *at);
     }
 
     fn absorb(&mut self, at: u64, event: &Event) {

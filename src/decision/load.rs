@@ -152,6 +152,23 @@ impl StepAccount {
             .collect();
     }
 
+    /// Adds the same step's account of another process.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.ok.merge(&other.ok);
+        self.failed.merge(&other.failed);
+        self.service.merge(&other.service);
+        self.first_token.merge(&other.first_token);
+        self.bytes += other.bytes;
+        for error in other.errors {
+            match self.errors.iter_mut().find(|e| e.kind == error.kind) {
+                Some(own) => own.count += error.count,
+                None => self.errors.push(error),
+            }
+        }
+        self.series.extend(other.series);
+        self.series.sort_by_key(|p| p.at_us);
+    }
+
     /// Requests that failed in any way.
     #[must_use]
     pub fn failures(&self) -> u64 {

@@ -153,6 +153,56 @@ impl<'de> Deserialize<'de> for Latency {
 mod tests {
     use super::*;
 
+    proptest::proptest! {
+        #[test]
+        fn shards_add_up_to_what_one_recorder_counts(values in proptest::collection::vec(1_u64..5_000_000_000, 1..400)) {
+            let mut whole = Latency::new();
+            let mut shards = vec![Latency::new(); 8];
+            for (n, us) in values.iter().enumerate() {
+                whole.record(Duration::from_micros(*us));
+                shards[n % 8].record(Duration::from_micros(*us));
+            }
+            let mut merged = Latency::new();
+            for shard in &shards {
+                // As a journal stores it.
+                let stored = serde_json::to_string(shard).unwrap();
+                merged.merge(&serde_json::from_str(&stored).unwrap());
+            }
+            proptest::prop_assert_eq!(merged.count(), whole.count());
+            for rank in 1..=whole.count() {
+                proptest::prop_assert_eq!(merged.at_rank(rank), whole.at_rank(rank));
+            }
+        }
+    }
+
+    #[test]
+    fn classes_double_and_hold_all() {
+        let mut latency = Latency::new();
+        for us in [3, 4, 5, 100, 100, 1000] {
+            latency.record(Duration::from_micros(us));
+        }
+        let classes: Vec<_> = latency
+            .doubling_classes()
+            .iter()
+            .map(|(to, n)| (to.as_micros(), *n))
+            .collect();
+        assert_eq!(
+            classes,
+            [
+                (4, 2),
+                (8, 1),
+                (16, 0),
+                (32, 0),
+                (64, 0),
+                (128, 2),
+                (256, 0),
+                (512, 0),
+                (1024, 1)
+            ]
+        );
+        assert!(Latency::new().doubling_classes().is_empty());
+    }
+
     #[test]
     fn ranks_and_quantiles_agree_with_a_sorted_list() {
         let mut latency = Latency::new();

@@ -33,6 +33,20 @@ pub enum Model {
     },
 }
 
+impl Model {
+    /// Two loads at the same time: their rates add up.
+    #[must_use]
+    pub fn beside(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Open { rate, spacing }, Self::Open { rate: more, .. }) => Self::Open {
+                rate: rate.plus(more),
+                spacing,
+            },
+            (own, _) => own,
+        }
+    }
+}
+
 /// What lies between two arrivals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

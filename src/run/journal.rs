@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use super::RunFolder;
 use crate::decision::{Evaluation, Evaluator};
-use crate::event::{Event, Record, Redactor, SCHEMA};
+use crate::event::{DeclaredCheck, Event, Record, Redactor, SCHEMA};
 use crate::stop::{Signal, Stop};
 
 /// Name of the journal in a run's folder.
@@ -157,20 +157,60 @@ fn append(file: &mut File, record: &Record) -> io::Result<()> {
 /// When it can't be read, is of another version, or does not hold its first line.
 pub fn read_journal(folder: &RunFolder) -> Result<Evaluation, JournalError> {
     let path = folder.file(JOURNAL);
-    let file = File::open(&path).map_err(|e| JournalError::unreadable(&path, e.to_string()))?;
+    read(&path)?.0.finish().ok_or_else(|| silent(&path))
+}
+
+/// Reads the journals of one load that several processes offered at the same time, and judges them once.
+///
+/// # Errors
+/// When one can't be read, or was to check something else than the first.
+pub fn read_shards(folders: &[RunFolder]) -> Result<Evaluation, JournalError> {
+    let mut whole: Option<(Evaluator, Vec<DeclaredCheck>)> = None;
+    let mut first = PathBuf::new();
+    for folder in folders {
+        let path = folder.file(JOURNAL);
+        let (shard, checks) = read(&path)?;
+        match &mut whole {
+            None => {
+                first.clone_from(&path);
+                whole = Some((shard, checks));
+            }
+            Some((_, wanted)) if *wanted != checks => {
+                let problem = format!(
+                    "it was to check something else than {}: only shards of one load can be merged",
+                    first.display()
+                );
+                return Err(JournalError::unreadable(&path, problem));
+            }
+            Some((evaluator, _)) => evaluator.absorb_shard(shard),
+        }
+    }
+    let merged = whole.and_then(|(evaluator, _)| evaluator.finish());
+    merged.ok_or_else(|| silent(&first))
+}
+
+fn silent(path: &Path) -> JournalError {
+    JournalError::unreadable(path, "it does not say what was to be checked".to_owned())
+}
+
+/// All that a journal tells, up to where it was cut off, and what was to be checked.
+fn read(path: &Path) -> Result<(Evaluator, Vec<DeclaredCheck>), JournalError> {
+    let file = File::open(path).map_err(|e| JournalError::unreadable(path, e.to_string()))?;
     let mut evaluator = Evaluator::default();
+    let mut checks = Vec::new();
     for (n, line) in BufReader::new(file).split(b'\n').enumerate() {
-        let line = line.map_err(|e| JournalError::unreadable(&path, e.to_string()))?;
+        let line = line.map_err(|e| JournalError::unreadable(path, e.to_string()))?;
         match serde_json::from_slice::<Record>(&line) {
             Ok(record) => {
-                if let Event::RunStarted(started) = &record.event
-                    && started.schema != SCHEMA
-                {
-                    let problem = format!(
-                        "it is of version {}, and this program reads version {SCHEMA}",
-                        started.schema
-                    );
-                    return Err(JournalError::unreadable(&path, problem));
+                if let Event::RunStarted(started) = &record.event {
+                    if started.schema != SCHEMA {
+                        let problem = format!(
+                            "it is of version {}, and this program reads version {SCHEMA}",
+                            started.schema
+                        );
+                        return Err(JournalError::unreadable(path, problem));
+                    }
+                    checks.clone_from(&started.checks);
                 }
                 evaluator.absorb(&record);
             }
@@ -178,13 +218,11 @@ pub fn read_journal(folder: &RunFolder) -> Result<Evaluation, JournalError> {
             Err(_) if n > 0 => break,
             Err(error) => {
                 return Err(JournalError::unreadable(
-                    &path,
+                    path,
                     format!("line 1 is not an event: {error}"),
                 ));
             }
         }
     }
-    evaluator.finish().ok_or_else(|| {
-        JournalError::unreadable(&path, "it does not say what was to be checked".to_owned())
-    })
+    Ok((evaluator, checks))
 }

@@ -17,7 +17,7 @@ use crate::transport::{Connector, TlsError};
 use crate::{probe, smoke};
 
 pub use folder::RunFolder;
-pub use journal::{Journal, JournalError, read_journal};
+pub use journal::{Journal, JournalError, read_journal, read_shards};
 
 /// What somebody asked for.
 pub struct Order {
