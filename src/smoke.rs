@@ -1,5 +1,8 @@
 //! The smoke stage: each scenario once, by one user, every expectation told.
 
+use std::pin::pin;
+use std::time::Duration;
+
 use crate::event::{Event, ExpectationResult, Redactor, Stage, StepFailure, StepKey, StepRan};
 use crate::journey::{Detail, Session, StepResult, VirtualUser, run_step};
 use crate::plan::{Scenario, Step};
@@ -17,19 +20,29 @@ pub async fn run(session: &Session) -> Result<(), Signal> {
             .stop
             .unless(journey(session, scenario, &mut user))
             .await;
-        if let Err(signal) = outcome {
-            // What the journey made is removed even when it is cut short.
-            let _ = tokio::time::timeout(
-                std::time::Duration::from_secs(5),
-                teardown(session, scenario, &mut user),
-            )
-            .await;
-            return Err(signal);
-        }
-        teardown(session, scenario, &mut user).await;
+        let cut = tidy(session, scenario, &mut user).await;
         user.leave();
+        outcome.and(cut)?;
     }
     Ok(())
+}
+
+/// How long what a journey made may take to be removed, once the run is to stop.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Removes what the journey made, even when it was cut short; but a run that is to stop does not wait for long.
+async fn tidy(
+    session: &Session,
+    scenario: &Scenario,
+    user: &mut VirtualUser,
+) -> Result<(), Signal> {
+    let mut work = pin!(teardown(session, scenario, user));
+    let cut = session.stop.unless(work.as_mut()).await;
+    if cut.is_err() {
+        // Where it was going on already, it goes on from there.
+        let _ = tokio::time::timeout(LAST_WORDS, work).await;
+    }
+    cut
 }
 
 /// Runs the steps up to the first that fails; those behind it are told as blocked.

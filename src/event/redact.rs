@@ -1,5 +1,8 @@
 //! The one door through which text from the outside enters events: secrets stay behind it.
 
+use percent_encoding::{
+    AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode,
+};
 use std::fmt;
 
 use base64::Engine as _;
@@ -55,9 +58,18 @@ impl Redactor {
             secret.to_owned(),
             json.get(1..json.len() - 1).unwrap_or_default().to_owned(),
             url::form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
+            percent_decode_str(secret).decode_utf8_lossy().into_owned(),
             STANDARD.encode(secret),
             URL_SAFE_NO_PAD.encode(secret),
         ];
+        for set in [QUERY, PATH, COMPONENT, NON_ALPHANUMERIC] {
+            let encoded = utf8_percent_encode(secret, set).to_string();
+            // In an address, what follows a `#` is not sent, so that what is told of it may end there.
+            let sent = encoded.split('#').next().unwrap_or_default();
+            forms.extend([lower_hex(sent), sent.to_owned(), lower_hex(&encoded)]);
+            forms.push(encoded);
+        }
+        forms.retain(|form| form.len() >= MIN_SECRET);
         self.needles.append(&mut forms);
         // Longest first, so that a secret that contains another is masked whole.
         self.needles.sort_by_key(|n| std::cmp::Reverse(n.len()));
@@ -86,6 +98,52 @@ impl Redactor {
     }
 }
 
+/// As [`utf8_percent_encode`] writes it, with the digits that other programs prefer.
+fn lower_hex(encoded: &str) -> String {
+    let mut out = String::with_capacity(encoded.len());
+    let mut digits = 0;
+    for c in encoded.chars() {
+        if digits > 0 {
+            out.push(c.to_ascii_lowercase());
+            digits -= 1;
+        } else {
+            out.push(c);
+        }
+        if c == '%' {
+            digits = 2;
+        }
+    }
+    out
+}
+
+/// What is encoded in a query, in a path, and in one part of a path, by the URL standard.
+const QUERY: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\'');
+const PATH: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'`')
+    .add(b'?')
+    .add(b'{')
+    .add(b'}')
+    .add(b'^');
+const COMPONENT: &AsciiSet = &PATH
+    .add(b'#')
+    .add(b'/')
+    .add(b'%')
+    .add(b':')
+    .add(b'@')
+    .add(b'&')
+    .add(b'=')
+    .add(b'+');
+
 /// Neither a control character nor one that turns the direction of text around it.
 fn visible(c: char) -> bool {
     !c.is_control()
@@ -104,11 +162,34 @@ mod tests {
             "hunter2 & \"co\"",
             "hunter2+%26+%22co%22",
             "hunter2 & \\\"co\\\"",
+            "hunter2%20&%20%22co%22",
+            "hunter2%20%26%20%22co%22",
             &STANDARD.encode("hunter2 & \"co\""),
         ] {
             let out = redactor.text(&format!("login with {form} failed"));
             assert_eq!(out.as_str(), "login with ‹redacted› failed");
         }
+    }
+
+    #[test]
+    fn a_secret_in_an_address_is_masked_as_addresses_write_it() {
+        let mut redactor = Redactor::default();
+        redactor.add("hunter2 secret/ü#x");
+        for text in [
+            "GET http://h/q/hunter2 secret/ü#x",
+            "GET http://h/q/hunter2%20secret/%C3%BC",
+            "GET http://h/q/hunter2%20secret/%c3%bc",
+            "GET http://h/q?p=hunter2%20secret%2F%C3%BC%23x",
+        ] {
+            let out = redactor.text(text);
+            assert!(!out.as_str().contains("hunter2"), "{out}");
+        }
+        // The password of an address is known as it is written there, and said as it is meant.
+        redactor.add("p%40ssword");
+        assert_eq!(
+            redactor.text("no p@ssword here").as_str(),
+            "no ‹redacted› here"
+        );
     }
 
     #[test]

@@ -60,6 +60,8 @@ pub struct StepResult {
     pub expectations: Vec<(ExpectationText, bool, String)>,
     /// Why it did not succeed.
     pub problem: Option<Problem>,
+    /// With `retry`: what went wrong on the wire, or with a status of 5xx, in the attempts before the last.
+    pub failed_attempts: Vec<ErrorKind>,
 }
 
 /// An expectation's text and place.
@@ -94,9 +96,11 @@ impl Answer {
 pub async fn run_step(user: &mut VirtualUser, step: &Step, detail: Detail) -> StepResult {
     let began = Instant::now();
     let mut sent = began;
+    let mut failed_attempts = Vec::new();
     loop {
         let mut result = attempt(user, step, detail, sent).await;
         result.0.began = began;
+        result.0.failed_attempts.clone_from(&failed_attempts);
         let Some(retry) = &step.retry else {
             return result.0;
         };
@@ -124,6 +128,13 @@ pub async fn run_step(user: &mut VirtualUser, step: &Step, detail: Detail) -> St
             });
             return result.0;
         }
+        match (&result.1, &result.0.problem) {
+            (None, Some(problem)) => failed_attempts.push(problem.kind),
+            (Some(answer), _) if answer.status >= 500 => {
+                failed_attempts.push(ErrorKind::Expectation);
+            }
+            _ => {}
+        }
         tokio::time::sleep(retry.every).await;
         sent = Instant::now();
     }
@@ -144,6 +155,7 @@ async fn attempt(
         timings: Timings::default(),
         expectations: Vec::new(),
         problem: None,
+        failed_attempts: Vec::new(),
     };
     let answer = match exchange(user, step, detail, &mut result).await {
         Ok(answer) => answer,

@@ -143,6 +143,9 @@ impl VirtualUser {
         for secret in &self.secrets {
             redactor.add(secret);
         }
+        for secret in self.row.iter().flat_map(crate::plan::Row::secrets) {
+            redactor.add(secret);
+        }
         redactor
     }
 

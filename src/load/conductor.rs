@@ -14,11 +14,12 @@ const WINDOW: Duration = Duration::from_secs(1);
 /// How often the end of the last requests is looked for.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Conducts the load from its first user to its last.
-///
-/// # Errors
-/// The signal that ended it early.
-pub(super) async fn conduct(field: &Arc<Field>) -> Result<(), Signal> {
+/// How long users may take to say what became of them, once they were told to drop everything.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Conducts the load from its beginning to its cut. What users still say then is in the ticker's hands: it is
+/// emptied by [`farewell`] when they are gone.
+pub(super) async fn conduct<'a>(field: &'a Arc<Field>) -> (Ticker<'a>, Result<(), Signal>) {
     let session = &field.session;
     let profile = &session.environment.load;
     let mut ticker = Ticker::new(field);
@@ -33,6 +34,8 @@ pub(super) async fn conduct(field: &Arc<Field>) -> Result<(), Signal> {
             .tell(Event::PhaseStarted { phase: Phase::Hold });
         let probes = probing::start(field, hold_to);
         ticker.until(hold_to).await;
+        // The load ends when it was to end, however long a probe takes to answer.
+        end(field, State::WindDown);
         let problem = match probes {
             Ok(end) => end
                 .await
@@ -47,22 +50,29 @@ pub(super) async fn conduct(field: &Arc<Field>) -> Result<(), Signal> {
             });
         }
     };
-    let stopped = session.stop.unless(phases).await;
-    if let Err(signal) = stopped {
-        end(field, State::Cut);
-        ticker.empty();
-        return Err(signal);
-    }
-    end(field, State::WindDown);
-    let wind_down = session
-        .stop
-        .unless(wait_for_the_last(field, hold_to + profile.grace))
-        .await;
+    let ended = async {
+        phases.await;
+        wait_for_the_last(field, hold_to + profile.grace).await;
+    };
+    let ended = session.stop.unless(ended).await;
     end(field, State::Cut);
-    // A moment for those that were cut off to say so.
-    tokio::time::sleep(LOOK).await;
+    (ticker, ended)
+}
+
+/// Waits for those that were cut off to say so, then tells the last window. Whoever does not come back is missed:
+/// without its requests, nothing can be judged.
+pub(super) async fn farewell(mut ticker: Ticker<'_>) {
+    let field = ticker.field;
+    let missed = wait_for_the_last(field, Instant::now() + FAREWELL).await;
     ticker.empty();
-    wind_down
+    if missed > 0 {
+        field.session.teller.tell(Event::HarnessFailed {
+            doing: "ending the load".to_owned(),
+            problem: field.session.plan.redactor.text(&format!(
+                "{missed} virtual users did not end, so their requests are not counted"
+            )),
+        });
+    }
 }
 
 fn end(field: &Field, state: State) {
@@ -70,17 +80,20 @@ fn end(field: &Field, state: State) {
     goose::trigger_killswitch("the load is over");
 }
 
-/// Waits until no request is under way, or the grace is over.
-async fn wait_for_the_last(field: &Field, latest: Instant) {
-    let mut users = 1;
-    while users > 0 && Instant::now() < latest {
-        tokio::time::sleep(LOOK).await;
+/// Waits until no user is at work, or the time is over; returns how many still are.
+async fn wait_for_the_last(field: &Field, latest: Instant) -> u32 {
+    loop {
+        let mut users = 0;
         field.record(|r| users = r.users);
+        if users == 0 || Instant::now() >= latest {
+            return users;
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }
 
 /// Empties the recorder about once a second.
-struct Ticker<'a> {
+pub(super) struct Ticker<'a> {
     field: &'a Field,
     cpu: CpuMeter,
     from: Instant,

@@ -122,6 +122,8 @@ pub async fn run(session: &Session) -> Result<(), LoadError> {
         }
     };
     let (attacked, conducted) = tokio::join!(attack, conductor::conduct(&field));
+    let (ticker, conducted) = conducted;
+    conductor::farewell(ticker).await;
     conducted.map_err(LoadError::Stopped)?;
     attacked.map_err(LoadError::Engine)?;
     let after = futures_util::future::join_all(

@@ -1,7 +1,6 @@
 //! The open model: a clock says when journeys begin, and whoever is free takes the next one.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -66,14 +65,17 @@ impl Iterator for Arrivals {
 
 /// Lets journeys arrive until the field's course says otherwise.
 pub(super) async fn attack(field: Arc<Field>, rate: Rate, spacing: Spacing) -> Result<(), String> {
-    let (mut arrivals, clock) = on_time(Arrivals::new(&field, field.begin, rate, spacing), &field)
+    let mut arrivals = on_time(Arrivals::new(&field, field.begin, rate, spacing), &field)
         .map_err(|e| format!("can't start the clock of arrivals: {e}"))?;
     let idle = Arc::new(Idle::new(&field));
     let listener = field.course.listen();
     loop {
         let next = std::pin::pin!(arrivals.recv());
-        let Some(Some(at)) = listener.unless(&field.course, State::WindDown, next).await else {
-            break;
+        let at = match listener.unless(&field.course, State::WindDown, next).await {
+            // The load is over, or its last journey has arrived.
+            None | Some(Some(None)) => break,
+            Some(Some(Some(at))) => at,
+            Some(None) => return Err("the clock of arrivals stopped".to_owned()),
         };
         let phase = field.phase_of(at);
         let walker = idle.take(&field);
@@ -83,7 +85,9 @@ pub(super) async fn attack(field: Arc<Field>, rate: Rate, spacing: Spacing) -> R
             let field = Arc::clone(&field);
             tokio::spawn(async move {
                 let at_work = AtWork::begin(&field);
-                walker.journey(Some(at)).await;
+                if !walker.journey(Some(at)).await {
+                    field.record(|r| r.dropped_late(phase));
+                }
                 drop(at_work);
                 idle.put(scenario, walker);
             });
@@ -91,20 +95,18 @@ pub(super) async fn attack(field: Arc<Field>, rate: Rate, spacing: Spacing) -> R
     }
     // The last arrival comes a little before the load is over.
     let over = std::pin::pin!(std::future::pending::<()>());
-    if !clock.is_finished() || clock.join().is_ok() {
-        listener.unless(&field.course, State::WindDown, over).await;
-    }
+    listener.unless(&field.course, State::WindDown, over).await;
     Ok(())
 }
 
-/// Hands out arrivals when they are due. A thread of its own sleeps to some 0.1 ms, a runtime's timer to 1 ms.
+/// Hands out arrivals when they are due, and nothing after the last one. A thread of its own sleeps to some 0.1 ms, a runtime's timer to 1 ms.
 fn on_time(
     arrivals: Arrivals,
     field: &Arc<Field>,
-) -> Result<(mpsc::UnboundedReceiver<Instant>, JoinHandle<()>), std::io::Error> {
+) -> Result<mpsc::UnboundedReceiver<Option<Instant>>, std::io::Error> {
     let (due, receiver) = mpsc::unbounded_channel();
     let field = Arc::clone(field);
-    let clock = std::thread::Builder::new()
+    std::thread::Builder::new()
         .name("arrivals".to_owned())
         .spawn(move || {
             for at in arrivals {
@@ -118,12 +120,14 @@ fn on_time(
                         return;
                     }
                 }
-                if field.course.state() != State::Run || due.send(at).is_err() {
+                if field.course.state() != State::Run || due.send(Some(at)).is_err() {
                     return;
                 }
             }
+            // The last word: without it, the clock did not come to its end.
+            let _ = due.send(None);
         })?;
-    Ok((receiver, clock))
+    Ok(receiver)
 }
 
 /// Users without a journey, per scenario, and whose turn it is.

@@ -132,6 +132,11 @@ impl Recorder {
         part.dropped += u64::from(!begun);
     }
 
+    /// Counts a journey as dropped that had begun to wait, and sent nothing.
+    pub(super) fn dropped_late(&mut self, phase: Phase) {
+        self.part(phase).dropped += 1;
+    }
+
     /// Empties one phase into a window; nothing if nothing happened in it.
     pub(super) fn drain(&mut self, phase: Phase, from_us: u64, to_us: u64) -> Option<Window> {
         let users = self.users;
@@ -161,7 +166,7 @@ impl Recorder {
             std::mem::take(&mut part.dropped),
         );
         self.steps = names;
-        (!steps.is_empty() || arrived > 0).then_some(Window {
+        (!steps.is_empty() || arrived > 0 || dropped > 0).then_some(Window {
             phase,
             from_us,
             to_us,

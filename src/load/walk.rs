@@ -54,11 +54,12 @@ impl Walker {
     }
 
     /// Walks the scenario once, then its teardown. `arrival` is when its first request is due, if a clock says so.
-    pub(super) async fn journey(&mut self, arrival: Option<Instant>) {
+    /// Tells whether anything was sent at all.
+    pub(super) async fn journey(&mut self, arrival: Option<Instant>) -> bool {
         let scenario = Arc::clone(&self.scenario);
         self.user.begin(&scenario);
         let mut planned = None;
-        let mut failed = false;
+        let (mut began, mut failed) = (false, false);
         for (index, step) in scenario.steps.iter().enumerate() {
             let due = match (index, arrival) {
                 (0, Some(arrival)) => self.appointed(arrival).await,
@@ -67,6 +68,7 @@ impl Walker {
             if self.field.course.state() != State::Run {
                 break;
             }
+            began = true;
             if !self.step(index, step, due).await {
                 failed = true;
                 break;
@@ -77,8 +79,11 @@ impl Walker {
         }
         for (index, step) in scenario.teardown.iter().enumerate() {
             // Also while winding down: what the journey made is removed.
-            if self.field.course.state() == State::Cut || self.user.lacks(step).is_some() {
+            if self.field.course.state() == State::Cut {
                 break;
+            }
+            if self.user.lacks(step).is_some() {
+                continue;
             }
             let due = Due::now();
             self.step(scenario.steps.len() + index, step, due).await;
@@ -89,6 +94,7 @@ impl Walker {
             // The pause after the last step.
             self.sleep_until(planned).await;
         }
+        began
     }
 
     /// Waits for the planned instant, and for a slot if the environment has a limit.
@@ -109,18 +115,14 @@ impl Walker {
         }
     }
 
-    /// Waits for nothing but a slot: what has an appointment is due then, however late it is met.
+    /// Waits for nothing but a slot: what has an appointment is due then, however late it is met. A wait for a slot
+    /// means that the planned rate is more than the environment allows: that is lateness, and no figure of the stack.
     async fn appointed(&self, arrival: Instant) -> Due {
-        let at = match &self.field.pace {
-            None => arrival,
-            Some(pace) => {
-                let slot = pace.next(arrival);
-                self.sleep_until(slot).await;
-                slot
-            }
-        };
+        if let Some(pace) = &self.field.pace {
+            self.sleep_until(pace.next(arrival)).await;
+        }
         Due {
-            at,
+            at: arrival,
             late: Duration::ZERO,
         }
     }
@@ -144,7 +146,17 @@ impl Walker {
                 .unless(&self.field.course, State::Cut, run)
                 .await
         };
-        let phase = self.field.phase_of(due.at);
+        let answered = match &outcome {
+            Some(result) => result.problem.as_ref().is_none_or(|p| p.kind.answered()),
+            None => false,
+        };
+        // What was due in the warm-up and hangs into the judged phase takes a user away from it: it is judged.
+        let counts_from = if answered {
+            due.at
+        } else {
+            due.at.max(Instant::now())
+        };
+        let phase = self.field.phase_of(counts_from);
         let index = self.first_step + index;
         match outcome {
             Some(result) => self.record(index, step, phase, due, &result),
@@ -176,6 +188,10 @@ impl Walker {
             bytes: result.bytes,
             kind,
         };
+        // Asking again must not hide what the stack failed to answer.
+        for kind in &result.failed_attempts {
+            self.field.record(|r| r.unanswered(index, phase, *kind));
+        }
         let mut tell = false;
         self.field
             .record(|r| tell = r.record(index, phase, &sample));

@@ -95,7 +95,12 @@ impl Plan {
     /// Each agent by itself is mandatory, unless gates.toml asks for less than all of them.
     fn agent_gate(&self) -> Gate {
         match &self.agents {
-            Some((at_least, _)) if at_least.get() < 1.0 => Gate::Advisory,
+            // Only where the share itself is checked.
+            Some((at_least, _))
+                if at_least.get() < 1.0 && self.environment.stages.contains(&Stage::Agents) =>
+            {
+                Gate::Advisory
+            }
             _ => Gate::Mandatory,
         }
     }

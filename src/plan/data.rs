@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::sounds_secret;
 use super::source::{Finding, SourceFile, Span};
 
 /// How rows are given out.
@@ -35,6 +36,12 @@ pub struct Row {
 }
 
 impl Row {
+    /// The values in columns that are called like secrets.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let named = self.data.columns.iter().filter(|c| sounds_secret(c));
+        named.filter_map(|column| self.get(column))
+    }
+
     /// The value in a column.
     #[must_use]
     pub fn get(&self, column: &str) -> Option<&str> {

@@ -109,8 +109,9 @@ impl Permission {
             Self::Unsaid => Some(Refusal::Unsaid(format!(
                 "gates.toml does not say whether `{environment}` allows {what}: set `{key}` to true or false"
             ))),
-            Self::Protected => Some(Refusal::Rule(format!(
-                "`{environment}` is protected: {what} needs `--allow-protected {environment}`"
+            // A flag that is missing is nobody's decision about this release.
+            Self::Protected => Some(Refusal::Unsaid(format!(
+                "`{environment}` is protected: {what} needs `--allow-protected {environment}`, or `{key} = false` to do without"
             ))),
         }
     }

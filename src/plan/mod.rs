@@ -154,6 +154,14 @@ fn check_scenarios(project: &Project, settings: &Settings, scenarios: &[Scenario
                 "give each scenario a name of its own",
             ));
         }
+        let uses = |s: &Stage| scenario.used_by(*s);
+        if ![Stage::Smoke, Stage::Load].iter().any(uses) {
+            findings.push(Finding::about_file(
+                &scenario.source.name,
+                format!("is run by no stage: its tags are {}", scenario.tags.join(", ")),
+                "a scenario with tags is run by the stages among them, `smoke` and `load`; one without tags by both",
+            ));
+        }
         if let Some(data) = &scenario.data
             && data.pick() == Pick::Unique
             && scenario.used_by(Stage::Load)
@@ -192,26 +200,31 @@ fn check_scenarios(project: &Project, settings: &Settings, scenarios: &[Scenario
     findings
 }
 
-/// A load that nothing is demanded of would pass whatever the stack does.
+/// A step under load whose errors nobody bounds would pass whatever the stack answers.
 fn load_without_targets(
     project: &Project,
     settings: &Settings,
     scenarios: &[Scenario],
 ) -> Option<Finding> {
     let environment = &settings.environment;
-    let demands = |t: &Targets| !t.latency.is_empty() || t.errors.is_some();
     let offered =
         environment.stages.contains(&Stage::Load) && environment.safety.load == Permission::Allowed;
-    let demanded = demands(&settings.targets)
-        || scenarios
-            .iter()
-            .flat_map(Scenario::all_steps)
-            .any(|s| demands(&s.targets));
-    (offered && !demanded).then(|| {
+    if !offered || settings.targets.errors.is_some() {
+        return None;
+    }
+    let unbounded = scenarios
+        .iter()
+        .filter(|s| s.used_by(Stage::Load))
+        .flat_map(|s| s.all_steps().map(move |step| (s, step)))
+        .find(|(_, step)| step.targets.errors.is_none());
+    unbounded.map(|(scenario, step)| {
         Finding::about_file(
             &project.source.name,
-            format!("puts `{}` under load without a target, so the load can't fail", environment.name),
-            "add [targets], like `p95 = \"2s\"` and `errors = \"1%\"`, or leave the stage out: stages = [\"preflight\", \"smoke\", \"agents\"]",
+            format!(
+                "puts step `{}` of `{}` under load without a target for errors, so it could pass by failing fast",
+                step.name, scenario.name
+            ),
+            "add `errors = \"1%\"` to [targets], or leave the stage out: stages = [\"preflight\", \"smoke\", \"agents\"]",
         )
     })
 }
@@ -230,8 +243,8 @@ fn users_of(scenarios: &[Scenario], one: &Scenario, users: u32) -> usize {
         .min(usize::try_from(users).unwrap_or(usize::MAX))
 }
 
-/// Collects secrets: what is marked so, what is called so, and passwords inside of addresses.
-fn redactor(environment: &Environment, vars: &Vars) -> Redactor {
+/// Whether a name is one that people give to secrets.
+fn sounds_secret(name: &str) -> bool {
     const NAMES: [&str; 7] = [
         "PASSWORD",
         "PASSWD",
@@ -241,6 +254,12 @@ fn redactor(environment: &Environment, vars: &Vars) -> Redactor {
         "PRIVATE_KEY",
         "CREDENTIAL",
     ];
+    let name = name.to_uppercase();
+    NAMES.iter().any(|n| name.contains(n))
+}
+
+/// Collects secrets: what is marked so, what is called so, and passwords inside of addresses.
+fn redactor(environment: &Environment, vars: &Vars) -> Redactor {
     let mut redactor = Redactor::default();
     for setting in environment.variables.values().filter(|s| s.secret) {
         redactor.add(&setting.value);
@@ -249,7 +268,7 @@ fn redactor(environment: &Environment, vars: &Vars) -> Redactor {
         let Some(value) = vars.get(name) else {
             continue;
         };
-        if NAMES.iter().any(|n| name.to_uppercase().contains(n)) && value.len() >= 8 {
+        if sounds_secret(name) && value.len() >= 8 {
             redactor.add(value);
         }
         if let Some(password) = url::Url::parse(value)

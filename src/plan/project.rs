@@ -405,6 +405,17 @@ impl EnvironmentReader<'_> {
                 ),
             );
         }
+        if let (Some(max), Model::Open { rate, .. }) = (safety.max_rps, load.model)
+            && rate.per_second() > f64::from(max)
+        {
+            group.find(
+                name.span.clone(),
+                format!(
+                    "journeys at {rate} are more than `max_rps = {max}` of `{}` lets through",
+                    name.value
+                ),
+            );
+        }
         group.finish();
         Some(Environment {
             name: name.value.clone(),
@@ -510,9 +521,9 @@ impl EnvironmentReader<'_> {
     fn safety(&self, group: &mut Group<'_>, protected: Protected) -> Safety {
         let is_protected = group.flag("protected").unwrap_or(false);
         let permission = |granted: Option<bool>| match (is_protected, protected, granted) {
+            (_, _, Some(false)) => Permission::Excluded,
             (true, Protected::Respect, _) => Permission::Protected,
             (true, Protected::Allow, None) | (_, _, Some(true)) => Permission::Allowed,
-            (_, _, Some(false)) => Permission::Excluded,
             (false, _, None) => Permission::Unsaid,
         };
         Safety {
@@ -720,8 +731,15 @@ impl EnvironmentReader<'_> {
                 });
             }
         }
-        if names.is_empty() && group.key("agents").is_none() {
-            group.missing("agents");
+        match group.key("agents") {
+            None => group.missing("agents"),
+            Some(key) if group.findings.borrow().is_empty() && names.is_empty() => {
+                group.find(
+                    key.span.clone(),
+                    "an aggregate of no agents can't disagree with any",
+                );
+            }
+            Some(_) => {}
         }
         let place = self.source.place(group.span.start);
         group.finish();

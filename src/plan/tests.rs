@@ -71,29 +71,30 @@ fn a_protected_environment_is_only_looked_at() {
         .into_iter()
         .find(|c| c.id == "smoke/account/register")
         .unwrap();
-    let crate::event::Subject::NotAllowed { rule } = writes.subject else {
+    let crate::event::Subject::NotSaid { question } = writes.subject else {
         panic!("{writes:?}")
     };
-    assert!(rule.contains("--allow-protected production"), "{rule}");
+    assert!(
+        question.contains("--allow-protected production"),
+        "{question}"
+    );
     let plan = show(Plan::load(
         &project,
         "production",
         &vars(),
         Protected::Allow,
     ));
-    assert!(
-        !plan
-            .declare()
-            .iter()
-            .any(|c| matches!(c.subject, crate::event::Subject::NotAllowed { .. }))
-    );
+    assert!(!plan.declare().iter().any(|c| matches!(
+        c.subject,
+        crate::event::Subject::NotAllowed { .. } | crate::event::Subject::NotSaid { .. }
+    )));
 }
 
 #[test]
 fn what_nobody_allowed_or_excluded_is_not_known() {
     let subjects = |said: &str| {
         let text = format!(
-            "gates = 1\nproject = {{ name = \"p\" }}\ntargets = {{ p95 = \"2s\" }}\n[environments.e]\nurl = \"http://h\"\n{said}\
+            "gates = 1\nproject = {{ name = \"p\" }}\ntargets = {{ errors = \"1%\", p95 = \"2s\" }}\n[environments.e]\nurl = \"http://h\"\n{said}\
              variables = {{ learner_password = \"x\" }}\n"
         );
         let source = crate::plan::SourceFile::new("gates.toml", &text);
@@ -140,10 +141,13 @@ fn a_load_that_nothing_is_demanded_of_is_refused() {
     };
     let findings = plan("", "load = true\n").unwrap_err();
     assert!(
-        findings[0].message.contains("under load without a target"),
+        findings[0]
+            .message
+            .contains("under load without a target for errors"),
         "{}",
         findings[0]
     );
+    assert!(plan("targets = { p95 = \"1s\" }\n", "load = true\n").is_err());
     assert!(plan("targets = { errors = \"1%\" }\n", "load = true\n").is_ok());
     assert!(plan("", "load = false\n").is_ok());
     assert!(plan("", "load = true\nstages = [\"smoke\"]\n").is_ok());

@@ -87,7 +87,9 @@ pub async fn run(order: Order) -> Result<Finished, RunError> {
         teller: teller.clone(),
         stop: stop.clone(),
     };
-    if let Err(signal) = stages(&session, only.as_deref()).await
+    let cut = stages(&session, only.as_deref()).await.err();
+    // Also a signal that came where nothing looked at it: whoever stopped the run must not read PASS.
+    if let Some(signal) = cut.or_else(|| stop.requested())
         && signal != Signal::JournalLost
     {
         teller.tell(Event::Interrupted {

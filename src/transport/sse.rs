@@ -11,6 +11,9 @@ use super::client::{Client, Limits, Seen};
 use crate::event::{ErrorKind, Timings};
 use crate::plan::Address;
 
+/// What the content type of an event stream begins with, in whatever case.
+const EVENT_STREAM: &[u8] = b"text/event-stream";
+
 /// A stream, read to where it was to be read.
 #[derive(Debug)]
 pub struct Streamed {
@@ -86,7 +89,8 @@ impl Client {
         let is_stream = parts
             .headers
             .get(http::header::CONTENT_TYPE)
-            .is_some_and(|v| v.as_bytes().starts_with(b"text/event-stream"));
+            .and_then(|v| v.as_bytes().get(..EVENT_STREAM.len()))
+            .is_some_and(|v| v.eq_ignore_ascii_case(EVENT_STREAM));
         let mut streamed = Streamed {
             status,
             headers: parts.headers,
@@ -127,9 +131,23 @@ impl Client {
             }
         }
         streamed.timings.end = sent.elapsed();
+        if is_stream {
+            // Silence before the end is silence too.
+            gaps.note(streamed.timings.end, &mut streamed.timings, false);
+        }
         seen.timings = streamed.timings;
         self.keep(begun.origin, begun.connection);
         match until {
+            Until::Event(_) if !is_stream && (200..300).contains(&status) => {
+                Err(TransportError::new(
+                    ErrorKind::Protocol,
+                    "the answer is no event stream, so what was waited for can't come",
+                ))
+            }
+            Until::End if is_stream && parser.is_inside() => Err(TransportError::new(
+                ErrorKind::Truncated,
+                "the stream ended in the middle of an event",
+            )),
             Until::Event(_) if is_stream => Err(TransportError::new(
                 ErrorKind::Truncated,
                 format!(
@@ -172,6 +190,11 @@ struct Parser {
 }
 
 impl Parser {
+    /// Whether an event was begun and not ended.
+    fn is_inside(&self) -> bool {
+        self.any || !self.line.is_empty()
+    }
+
     fn feed(&mut self, bytes: &[u8]) -> Vec<SseEvent> {
         let mut events = Vec::new();
         for &byte in bytes {

@@ -269,7 +269,9 @@ fn a_run_that_is_killed_can_still_be_reported() {
 
 #[test]
 fn a_report_that_cannot_be_written_takes_a_promotion_back() {
-    let project = Project::demo("profile = { users = 40, warm_up = \"2s\", hold = \"20s\" }");
+    let project = Project::demo(
+        "profile = { users = 40, warm_up = \"2s\", hold = \"20s\", max_delay = \"1s\" }",
+    );
     project.gates_alone(&["run", "demo"]).ended_with(0);
     let folder = project.run_folder().unwrap();
     std::fs::remove_file(folder.join("junit.xml")).unwrap();

@@ -7,7 +7,9 @@ use gates::demo::Fault;
 
 #[test]
 fn a_sound_stack_passes_and_every_report_is_written() {
-    let project = Project::demo("profile = { users = 40, warm_up = \"2s\", hold = \"20s\" }");
+    let project = Project::demo(
+        "profile = { users = 40, warm_up = \"2s\", hold = \"20s\", max_delay = \"1s\" }",
+    );
     let ended = project.gates_alone(&["run", "demo"]).ended_with(0);
     assert!(ended.out.contains("PASS"), "{}", ended.out);
     let folder = project.run_folder().unwrap();
@@ -112,7 +114,9 @@ fn a_part_of_a_run_never_promotes() {
 
 #[test]
 fn journeys_that_arrive_by_the_clock_are_judged_too() {
-    let project = Project::demo("profile = { rate = \"150/s\", warm_up = \"1s\", hold = \"25s\" }");
+    let project = Project::demo(
+        "profile = { rate = \"150/s\", warm_up = \"1s\", hold = \"25s\", max_delay = \"1s\" }",
+    );
     project.gates_alone(&["run", "demo"]).ended_with(0);
     let load = &project.run_json()["load"];
     assert_eq!(load["arrived"], 3750, "offered as planned, to the journey");
