@@ -180,12 +180,8 @@ impl Evaluator {
     /// Takes in another shard of the same load, whole: its requests count as if they were of this run, and what
     /// cut it short cuts this one short.
     pub fn absorb_shard(&mut self, shard: Self) {
-        for (what, reasons) in [(shard.cut_short, shard.disturbances)] {
-            if let Some(what) = what {
-                self.cut_short.get_or_insert(what);
-            }
-            self.disturbances.extend(reasons);
-        }
+        self.cut_short = self.cut_short.or(shard.cut_short);
+        self.disturbances.extend(shard.disturbances);
         if !shard.ended {
             self.disturb(
                 CutShort::BrokenOff,
