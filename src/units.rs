@@ -78,6 +78,8 @@ pub struct Rate(f64);
 impl Rate {
     /// The most that is taken: beyond it, the interval is shorter than a clock can tell.
     const MOST: f64 = 1_000_000.0;
+    /// Once a second.
+    pub const ONE: Self = Self(1.0);
 
     /// Times per second.
     #[must_use]

@@ -42,6 +42,9 @@ pub(super) struct RunArgs {
     /// Run only these stages (repeat or separate by commas); such a run never promotes
     #[arg(long, value_name = "STAGE", value_delimiter = ',')]
     pub(super) only: Vec<StageName>,
+    /// The load, by the name of its profile: load, smoke, stress, spike, soak, breakpoint, or one of gates.toml
+    #[arg(long, value_name = "NAME")]
+    pub(super) profile: Option<String>,
     /// Folder for the run's own folder [default: `reports` of gates.toml]
     #[arg(long, value_name = "DIR")]
     pub(super) reports: Option<PathBuf>,
@@ -68,7 +71,7 @@ pub(super) struct LoadArgs {
     #[arg(long, value_name = "RATE", value_parser = Rate::parse)]
     pub(super) rate: Option<Rate>,
     /// With --rate: most users at the same time
-    #[arg(long, value_name = "N", default_value_t = 1000, requires = "rate", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", default_value = "1000", requires = "rate", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(super) max_users: u32,
     /// With --rate: arrivals in bursts and lulls, instead of evenly
     #[arg(long, requires = "rate")]
@@ -79,6 +82,12 @@ pub(super) struct LoadArgs {
     /// How long it rises before that, not counted
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
     pub(super) warm_up: Duration,
+    /// How the load runs: load, smoke, stress, spike, soak; or breakpoint, which searches the highest rate from --rate on
+    #[arg(long, value_name = "NAME", default_value = "load", value_parser = ["load", "smoke", "stress", "spike", "soak", "breakpoint"])]
+    pub(super) profile: String,
+    /// With --profile breakpoint: the rate up to which the targets must hold [default: --rate]
+    #[arg(long, value_name = "RATE", value_parser = Rate::parse)]
+    pub(super) at_least: Option<Rate>,
     /// What `${url}` stands for
     #[arg(long)]
     pub(super) url: Option<String>,

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::args::LintArgs;
 use super::exit::Exit;
 use super::{run, show};
-use crate::plan::{Finding, Plan, Project, Protected, SourceFile, Vars, read_scenario};
+use crate::plan::{Choice, Finding, Plan, Project, SourceFile, Vars, read_scenario};
 use crate::report::words::plural;
 
 pub(super) fn lint(args: &LintArgs) -> Exit {
@@ -56,7 +56,7 @@ pub(super) fn lint(args: &LintArgs) -> Exit {
 }
 
 fn whole(project: &Project, environment: &str, vars: &Vars, scenarios: &mut usize) -> Vec<Finding> {
-    match Plan::load(project, environment, vars, Protected::Respect) {
+    match Plan::load(project, environment, vars, &Choice::default()) {
         Ok(plan) => {
             *scenarios = (*scenarios).max(plan.scenarios.len());
             Vec::new()
@@ -66,7 +66,7 @@ fn whole(project: &Project, environment: &str, vars: &Vars, scenarios: &mut usiz
 }
 
 fn files(args: &LintArgs, project: &Project, environment: &str, vars: &Vars) -> Vec<Finding> {
-    let names = match project.settings(environment, vars, Protected::Respect) {
+    let names = match project.settings(environment, vars, &Choice::default()) {
         Ok(settings) => settings
             .environment
             .variables

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::args::LoadArgs;
 use super::exit::{Exit, OnConcerns};
 use super::{show, signals};
-use crate::event::{Model, Spacing};
-use crate::plan::{LoadProfile, Plan, Vars};
+use crate::event::Spacing;
+use crate::plan::{Plan, ProfileKeys, Vars};
 use crate::report::{self, Progress};
 use crate::run::Order;
 use crate::stop::Stop;
@@ -69,27 +69,20 @@ fn plan(args: &LoadArgs) -> Result<Plan, Exit> {
         };
         variables.insert(name.to_owned(), value.to_owned());
     }
-    let (model, users) = match (args.users, args.rate) {
-        (_, Some(rate)) => (
-            Model::Open {
-                rate,
-                spacing: if args.poisson {
-                    Spacing::Poisson
-                } else {
-                    Spacing::Even
-                },
-            },
-            args.max_users,
-        ),
-        (users, None) => (Model::Closed, users.unwrap_or(1)),
+    let keys = ProfileKeys {
+        users: args.users,
+        rate: args.rate,
+        spacing: args.poisson.then_some(Spacing::Poisson),
+        max_users: args.rate.map(|_| args.max_users),
+        warm_up: Some(args.warm_up),
+        hold: Some(args.hold),
+        at_least: args.at_least,
+        ..ProfileKeys::default()
     };
-    let profile = LoadProfile {
-        model,
-        users,
-        warm_up: args.warm_up,
-        hold: args.hold,
-        ..LoadProfile::default()
-    };
+    let profile = keys.profile(&args.profile).map_err(|(_, problem)| {
+        show::error(&problem);
+        Exit::Usage
+    })?;
     let vars = Vars::of_process();
     Plan::of_scenario(
         &args.scenario,

@@ -6,7 +6,7 @@ use super::args::{ConfigArgs, RunArgs};
 use super::exit::{Exit, OnConcerns};
 use super::{show, signals};
 use crate::demo::{Stack, StackOptions};
-use crate::plan::{Finding, Plan, Project, Protected, StackKind, Vars};
+use crate::plan::{Choice, Finding, Plan, Project, Protected, StackKind, Vars};
 use crate::report::{self, Progress};
 use crate::run::{Finished, Order};
 use crate::stop::Stop;
@@ -39,7 +39,11 @@ pub(super) async fn run(args: RunArgs) -> Exit {
         }
         None => Protected::Respect,
     };
-    let plan = match Plan::load(&project, &args.environment, &vars, protected) {
+    let choice = Choice {
+        protected,
+        profile: args.profile.clone(),
+    };
+    let plan = match Plan::load(&project, &args.environment, &vars, &choice) {
         Ok(plan) => plan,
         Err(findings) => {
             show::findings(&findings);

@@ -3,15 +3,11 @@
 mod settle;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Check, Decision, LatencyFigures, ProbePoint, StepAccount, decide};
-use crate::event::{
-    Event, FailureSample, GeneratorSample, Latency, LoadPlanned, Moment, Phase, Probed, Record,
-    RunStarted, Stage, StepKey, StepRan,
-};
+use super::{Check, Decision, LoadAccount, decide};
+use crate::event::{Event, Moment, Probed, Record, RunStarted, Stage, StepKey, StepRan};
 
 /// What is told about the run itself.
 pub type RunInfo = RunStarted;
@@ -75,46 +71,6 @@ pub enum StageState {
     Ended,
 }
 
-/// The load stage, added up.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LoadAccount {
-    /// What was to be offered.
-    pub planned: LoadPlanned,
-    /// Start of the judged phase, microseconds since the run began.
-    pub hold_from_us: Option<u64>,
-    /// End of the last judged window.
-    pub hold_to_us: Option<u64>,
-    /// Journeys that arrived in the judged phase (open model).
-    pub arrived: u64,
-    /// Those among them that were not begun.
-    pub dropped: u64,
-    /// Delay between due and sent, over the judged phase.
-    pub delay: Latency,
-    /// Per step, in the order of the plan.
-    pub steps: Vec<StepAccount>,
-    /// The generator over time.
-    pub generator: Vec<(u64, GeneratorSample)>,
-    /// The probes over time.
-    pub probes: Vec<ProbePoint>,
-    /// First failures of each kind, told in full.
-    pub failures: Vec<(u64, FailureSample)>,
-}
-
-impl LoadAccount {
-    /// Length of the judged phase as it really was.
-    #[must_use]
-    pub fn held_for(&self) -> Option<Duration> {
-        let us = self.hold_to_us?.checked_sub(self.hold_from_us?)?;
-        Some(Duration::from_micros(us))
-    }
-
-    /// Percentiles of the delay between due and sent.
-    #[must_use]
-    pub fn delay_figures(&self) -> Option<LatencyFigures> {
-        LatencyFigures::of(&self.delay)
-    }
-}
-
 /// Collects records; [`Evaluator::finish`] judges them. Its memory grows with the number of windows, never of requests.
 #[derive(Debug, Default)]
 pub struct Evaluator {
@@ -168,6 +124,7 @@ impl Evaluator {
             Event::RunEnded => self.ended = true,
             Event::PhaseStarted { .. }
             | Event::Window(_)
+            | Event::LoadAborted(_)
             | Event::FailureSample(_)
             | Event::Generator(_) => {
                 if let Some(load) = &mut self.load {
@@ -209,11 +166,7 @@ impl Evaluator {
 
     fn absorb_probe(&mut self, at: u64, probed: &Probed) {
         if let (Moment::During, Some(load)) = (probed.moment, &mut self.load) {
-            load.probes.push(ProbePoint {
-                probe: probed.probe.clone(),
-                at_us: at,
-                state: probed.state,
-            });
+            load.probed(at, &probed.probe, probed.state);
         }
         self.probes
             .entry((probed.probe.clone(), probed.moment))
@@ -266,68 +219,6 @@ impl Evaluator {
             stage,
             state,
             took_us,
-        }
-    }
-}
-
-impl LoadAccount {
-    fn new(planned: LoadPlanned) -> Self {
-        Self {
-            steps: planned
-                .steps
-                .iter()
-                .cloned()
-                .map(StepAccount::new)
-                .collect(),
-            planned,
-            hold_from_us: None,
-            hold_to_us: None,
-            arrived: 0,
-            dropped: 0,
-            delay: Latency::new(),
-            generator: Vec::new(),
-            probes: Vec::new(),
-            failures: Vec::new(),
-        }
-    }
-
-    /// Adds a load that was offered at the same time by another process: histograms are added, never averaged.
-    fn merge(&mut self, other: Self) {
-        self.planned.users += other.planned.users;
-        self.planned.model = self.planned.model.beside(other.planned.model);
-        self.arrived += other.arrived;
-        self.dropped += other.dropped;
-        self.delay.merge(&other.delay);
-        for (account, other) in self.steps.iter_mut().zip(other.steps) {
-            account.merge(other);
-        }
-        self.generator.extend(other.generator);
-        self.generator.sort_by_key(|(at, _)| *at);
-        self.probes.extend(other.probes);
-        self.probes.sort_by_key(|p| p.at_us);
-        self.failures.extend(other.failures);
-        self.failures.sort_by_key(|(at, _)| *at);
-    }
-
-    fn absorb(&mut self, at: u64, event: &Event) {
-        match event {
-            Event::PhaseStarted { phase: Phase::Hold } => self.hold_from_us = Some(at),
-            Event::FailureSample(sample) => self.failures.push((at, sample.clone())),
-            Event::Generator(sample) => self.generator.push((at, sample.clone())),
-            Event::Window(window) => {
-                if window.phase == Phase::Hold {
-                    self.hold_to_us = Some(window.to_us);
-                    self.delay.merge(&window.delay);
-                    self.arrived += window.arrived;
-                    self.dropped += window.dropped;
-                }
-                for step in &window.steps {
-                    if let Some(account) = self.steps.iter_mut().find(|a| a.step == step.step) {
-                        account.absorb(window, step);
-                    }
-                }
-            }
-            _ => {}
         }
     }
 }

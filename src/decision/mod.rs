@@ -1,16 +1,19 @@
 //! From events to one decision, by pure functions: no I/O, no clock of its own, same events in, same decision out.
 
+pub mod breakpoint;
 mod evaluate;
 mod judge;
 mod load;
 mod outcome;
 pub mod statistics;
+mod target;
 mod verdict;
 
-pub use evaluate::{
-    CutShort, Evaluation, Evaluator, LoadAccount, RunInfo, StageReport, StageState,
-};
+pub use evaluate::{CutShort, Evaluation, Evaluator, RunInfo, StageReport, StageState};
 pub use judge::{Judgement, Sample, judge_errors, judge_latency};
-pub use load::{ErrorCount, LatencyFigures, Point, ProbePoint, StepAccount};
+pub use load::{
+    GeneratorFigures, LatencyFigures, LoadAccount, PhaseAccount, Point, ProbePoint, StepAccount,
+};
 pub use outcome::{Check, Detail, Measured, Outcome};
+pub use target::{judge_generator, judge_target};
 pub use verdict::{Conservation, Decision, Verdict, decide};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::units::{Percentile, Ratio, show_duration};
+use crate::units::{Percentile, Rate, Ratio, show_duration};
 
 /// A part of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -127,6 +127,8 @@ pub enum Clock {
     Response,
     /// From the scheduled instant to the first non-empty piece of a stream.
     FirstToken,
+    /// From one token of a stream to the next.
+    Gap,
 }
 
 impl fmt::Display for Clock {
@@ -134,6 +136,7 @@ impl fmt::Display for Clock {
         f.write_str(match self {
             Self::Response => "response time",
             Self::FirstToken => "first token",
+            Self::Gap => "gap between tokens",
         })
     }
 }
@@ -208,6 +211,20 @@ pub enum Subject {
         /// The longest p99 of the delay between the instant a request was due and the instant it was sent.
         delay: Duration,
     },
+    /// Whether the load ran to its end, or a rule of its profile ended it before.
+    NotAborted {
+        /// The rules.
+        rules: Vec<String>,
+    },
+    /// Whether all targets hold up to a rate, found by trying higher and higher ones.
+    Breakpoint {
+        /// The rate at which they have to hold.
+        at_least: Rate,
+        /// The targets, each asked of each attempt.
+        targets: Vec<SearchTarget>,
+        /// The longest p99 of the delay between due and sent with which an attempt counts.
+        delay: Duration,
+    },
     /// Excluded by the environment's own safety rules; never asked.
     NotAllowed {
         /// The rule that excludes it.
@@ -218,6 +235,15 @@ pub enum Subject {
         /// What has to be decided.
         question: String,
     },
+}
+
+/// A target of one step, asked of each attempt of a search.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SearchTarget {
+    /// What reports call it: `learn-with-tutor/login/p95`.
+    pub id: String,
+    /// The target.
+    pub subject: Subject,
 }
 
 impl Subject {
@@ -255,6 +281,10 @@ impl Subject {
                     show_duration(*delay)
                 )
             }
+            Self::NotAborted { rules } => format!("never {}", rules.join(", never ")),
+            Self::Breakpoint {
+                at_least, targets, ..
+            } => format!("all {} targets hold at least at {at_least}", targets.len()),
             Self::NotAllowed { .. } | Self::NotSaid { .. } => "not asked here".to_owned(),
         }
     }

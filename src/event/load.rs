@@ -1,74 +1,20 @@
 //! What the load stage tells: what it set out to do, what each second brought, how the generator itself fared.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
-use super::{ErrorKind, Latency, Redacted, SourceRef, StepKey};
-use crate::units::Rate;
-
-/// A part of the load with one purpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Phase {
-    /// Users arrive, caches fill; measured, shown, not judged.
-    WarmUp,
-    /// The load that is judged.
-    Hold,
-}
-
-/// Who decides when the next journey begins.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "kebab-case")]
-pub enum Model {
-    /// The users do: each begins a journey when it has ended the one before. A slow stack is asked less.
-    Closed,
-    /// A clock does: journeys arrive whether or not those before have ended, as visitors do.
-    Open {
-        /// Arrivals per second.
-        rate: Rate,
-        /// What lies between two arrivals.
-        spacing: Spacing,
-    },
-}
-
-impl Model {
-    /// Two loads at the same time: their rates add up.
-    #[must_use]
-    pub fn beside(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Open { rate, spacing }, Self::Open { rate: more, .. }) => Self::Open {
-                rate: rate.plus(more),
-                spacing,
-            },
-            (own, _) => own,
-        }
-    }
-}
-
-/// What lies between two arrivals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Spacing {
-    /// Always the same.
-    #[default]
-    Even,
-    /// Independent of each other, as visitors are who do not know of each other: bursts and lulls.
-    Poisson,
-}
+use super::{ErrorKind, Latency, Model, PhaseIndex, Redacted, Shape, SourceRef, StepKey, Tally};
 
 /// The load that will be offered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoadPlanned {
+    /// Name of the profile.
+    pub profile: String,
     /// Who decides when the next journey begins.
     pub model: Model,
     /// Most virtual users at the same time; in the closed model, all of them.
     pub users: u32,
-    /// Time in which the users arrive.
-    pub warm_up: Duration,
-    /// Time that is judged.
-    pub hold: Duration,
+    /// How much load there is over time.
+    pub shape: Shape,
     /// Every step that load will run; each must bring samples.
     pub steps: Vec<StepKey>,
 }
@@ -77,7 +23,7 @@ pub struct LoadPlanned {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Window {
     /// The phase in which the requests were due.
-    pub phase: Phase,
+    pub phase: PhaseIndex,
     /// Start of the window, microseconds since the run began.
     pub from_us: u64,
     /// End of the window, on the same clock.
@@ -99,18 +45,8 @@ pub struct Window {
 pub struct StepWindow {
     /// The step.
     pub step: StepKey,
-    /// Response times of successes, from the scheduled instant.
-    pub ok: Latency,
-    /// Response times of answers that failed an expectation or a capture.
-    pub failed: Latency,
-    /// Times from the instant a request was sent (uncorrected), for comparison.
-    pub service: Latency,
-    /// Times to the first token, for streams.
-    pub first_token: Latency,
-    /// Everything that was not a success, by kind.
-    pub errors: BTreeMap<ErrorKind, u64>,
-    /// Bytes of response bodies.
-    pub bytes: u64,
+    /// What was counted.
+    pub tally: Tally,
 }
 
 /// A failed request under load, told in full.
@@ -126,11 +62,26 @@ pub struct FailureSample {
     pub source: Option<SourceRef>,
 }
 
-/// A look at the load generator itself.
+/// A look at the load generator itself, about once a second.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GeneratorSample {
-    /// Share of one core that this process used since the last look, in thousandths (embedded stack included).
+    /// The phase at its end.
+    pub phase: PhaseIndex,
+    /// Share of one core that the thread of the users had since the last look, in thousandths.
     pub cpu_permille: u32,
+    /// Share of the time in which it could have run and was not let, in thousandths: others had the CPU.
+    pub starved_permille: u32,
+    /// How much later than it should a short sleep ended on that thread: what an answer waits to be noticed.
+    pub lag: Latency,
     /// Virtual users at work.
     pub users: u32,
+}
+
+/// Why a load was ended before its time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Aborted {
+    /// The rule that was broken.
+    pub rule: String,
+    /// What was seen.
+    pub seen: Redacted,
 }

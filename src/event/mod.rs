@@ -6,25 +6,28 @@ mod error_kind;
 mod latency;
 mod load;
 mod observed;
+mod phase;
 mod redact;
+mod tally;
 mod teller;
 
 use serde::{Deserialize, Serialize};
 
 pub use declared::{
-    Clock, Decide, DeclaredCheck, ErrorScope, Gate, Moment, SourceRef, Stage, StepKey, Subject,
+    Clock, Decide, DeclaredCheck, ErrorScope, Gate, Moment, SearchTarget, SourceRef, Stage,
+    StepKey, Subject,
 };
 pub use error_kind::ErrorKind;
 pub use latency::Latency;
-pub use load::{
-    FailureSample, GeneratorSample, LoadPlanned, Model, Phase, Spacing, StepWindow, Window,
-};
+pub use load::{Aborted, FailureSample, GeneratorSample, LoadPlanned, StepWindow, Window};
 pub use observed::{ExpectationResult, ProbeState, Probed, StepFailure, StepRan, Timings};
+pub use phase::{Figures, Level, Model, Phase, PhaseIndex, Search, Shape, Spacing};
 pub use redact::{Redacted, Redactor};
+pub use tally::Tally;
 pub use teller::Teller;
 
 /// Version of the journal's format; a reader refuses another one.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// One line of the journal: an event and when it happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,6 +81,8 @@ pub enum Event {
     },
     /// What was measured in about one second of load.
     Window(Window),
+    /// The load ends before its time, since a rule of its profile said so.
+    LoadAborted(Aborted),
     /// One failed request under load, told in full (the first few of each kind only).
     FailureSample(FailureSample),
     /// How the load generator itself is doing.

@@ -56,6 +56,8 @@ pub struct StepResult {
     pub bytes: u64,
     /// The clocks of the last exchange.
     pub timings: Timings,
+    /// For streams: the times between one token and the next.
+    pub gaps: Vec<Duration>,
     /// Every expectation, under [`Detail::Everything`]; those that failed otherwise.
     pub expectations: Vec<(ExpectationText, bool, String)>,
     /// Why it did not succeed.
@@ -153,6 +155,7 @@ async fn attempt(
         status: None,
         bytes: 0,
         timings: Timings::default(),
+        gaps: Vec::new(),
         expectations: Vec::new(),
         problem: None,
         failed_attempts: Vec::new(),

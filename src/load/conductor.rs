@@ -1,42 +1,126 @@
 //! Keeps the time of a load: begins and ends its phases, empties the recorder, keeps the probes asking.
 
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use super::course::State;
 use super::generator::CpuMeter;
-use super::{Field, probing};
-use crate::event::{Event, GeneratorSample, Phase};
+use super::open::Batch;
+use super::watch::Watch;
+use super::{Field, probing, search};
+use crate::event::{Aborted, Event, GeneratorSample, Phase, Shape, Window};
 use crate::stop::Signal;
 
 /// How long one window is.
 const WINDOW: Duration = Duration::from_secs(1);
 /// How often the end of the last requests is looked for.
 const LOOK: Duration = Duration::from_millis(50);
-
+/// How often it is measured how late this thread wakes.
+const LAG_EVERY: Duration = Duration::from_millis(10);
 /// How long users may take to say what became of them, once they were told to drop everything.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// What a load goes by: phases that have begun already, or a search that finds its own.
+pub(super) enum Script {
+    /// Phases, and when the first one began.
+    Phases(Vec<Phase>, Instant),
+    /// A search, and the way to let journeys arrive.
+    Search(crate::event::Search, Sender<Batch>),
+}
+
+impl Script {
+    /// Places the phases in time, from now on; a search does that by itself.
+    pub(super) fn begin(field: &Field, batches: Sender<Batch>) -> Self {
+        match &field.session.environment.load.shape {
+            Shape::Search(search) => Self::Search(*search, batches),
+            Shape::Phases { phases } => {
+                let begin = Instant::now();
+                field.timeline.add(begin, phases);
+                // In the closed model nobody listens.
+                let _ = batches.send(Batch {
+                    begin,
+                    phases: phases.clone(),
+                });
+                Self::Phases(phases.clone(), begin)
+            }
+        }
+    }
+}
+
 /// Conducts the load from its beginning to its cut. What users still say then is in the ticker's hands: it is
 /// emptied by [`farewell`] when they are gone.
-pub(super) async fn conduct<'a>(field: &'a Arc<Field>) -> (Ticker<'a>, Result<(), Signal>) {
+pub(super) async fn conduct<'a>(
+    field: &'a Arc<Field>,
+    script: Script,
+) -> (Ticker<'a>, Result<(), Signal>) {
     let session = &field.session;
-    let profile = &session.environment.load;
     let mut ticker = Ticker::new(field);
-    session.teller.tell(Event::PhaseStarted {
-        phase: Phase::WarmUp,
-    });
-    let hold_to = field.hold_from + profile.hold;
-    let phases = async {
-        ticker.until(field.hold_from).await;
-        session
-            .teller
-            .tell(Event::PhaseStarted { phase: Phase::Hold });
-        let probes = probing::start(field, hold_to);
-        ticker.until(hold_to).await;
-        // The load ends when it was to end, however long a probe takes to answer.
-        end(field, State::WindDown);
-        let problem = match probes {
+    let ended = async {
+        match script {
+            Script::Phases(phases, begin) => play(field, &mut ticker, &phases, begin).await,
+            Script::Search(search, batches) => {
+                let probes = Probes::start(field, None);
+                search::search(field, &mut ticker, &search, &batches).await;
+                end(field, State::WindDown);
+                probes.end().await;
+            }
+        }
+        let grace = session.environment.load.grace;
+        wait_for_the_last(field, Instant::now() + grace).await;
+    };
+    let ended = {
+        let ended = session.stop.unless(ended);
+        let lag = watch_lag(field);
+        tokio::select! {
+            ended = ended => ended,
+            () = lag => Ok(()),
+        }
+    };
+    end(field, State::Cut);
+    (ticker, ended)
+}
+
+/// Plays phases that are known before, one after the other.
+async fn play(field: &Arc<Field>, ticker: &mut Ticker<'_>, phases: &[Phase], begin: Instant) {
+    let ends = begin + phases.iter().map(|p| p.lasts).sum::<Duration>();
+    let mut probes = None;
+    let mut to = begin;
+    for phase in phases {
+        to += phase.lasts;
+        ticker.begin(phase);
+        if phase.is_judged() && probes.is_none() {
+            probes = Some(Probes::start(field, Some(ends)));
+        }
+        if let Some(aborted) = ticker.until(to).await {
+            field.session.teller.tell(Event::LoadAborted(aborted));
+            break;
+        }
+    }
+    // The load ends when it was to end, however long a probe takes to answer.
+    end(field, State::WindDown);
+    if let Some(probes) = probes {
+        probes.end().await;
+    }
+}
+
+/// The probes that go on beside the load.
+struct Probes<'a> {
+    field: &'a Field,
+    end: Result<tokio::sync::oneshot::Receiver<()>, std::io::Error>,
+}
+
+impl<'a> Probes<'a> {
+    fn start(field: &'a Arc<Field>, until: Option<Instant>) -> Self {
+        Self {
+            end: probing::start(field, until),
+            field,
+        }
+    }
+
+    /// Waits for their last answers.
+    async fn end(self) {
+        let problem = match self.end {
             Ok(end) => end
                 .await
                 .err()
@@ -44,19 +128,13 @@ pub(super) async fn conduct<'a>(field: &'a Arc<Field>) -> (Ticker<'a>, Result<()
             Err(error) => Some(error.to_string()),
         };
         if let Some(problem) = problem {
+            let session = &self.field.session;
             session.teller.tell(Event::HarnessFailed {
                 doing: "asking services and agents during load".to_owned(),
                 problem: session.plan.redactor.text(&problem),
             });
         }
-    };
-    let ended = async {
-        phases.await;
-        wait_for_the_last(field, hold_to + profile.grace).await;
-    };
-    let ended = session.stop.unless(ended).await;
-    end(field, State::Cut);
-    (ticker, ended)
+    }
 }
 
 /// Waits for those that were cut off to say so, then tells the last window. Whoever does not come back is missed:
@@ -92,49 +170,91 @@ async fn wait_for_the_last(field: &Field, latest: Instant) -> u32 {
     }
 }
 
+/// Measures for ever how late a short sleep ends on this thread, which is that of the users: an answer that has come
+/// waits as long to be noticed.
+async fn watch_lag(field: &Field) {
+    loop {
+        let due = Instant::now() + LAG_EVERY;
+        tokio::time::sleep_until(due.into()).await;
+        let lag = Instant::now().saturating_duration_since(due);
+        field.record(|r| r.lagged(lag));
+    }
+}
+
 /// Empties the recorder about once a second.
 pub(super) struct Ticker<'a> {
     field: &'a Field,
     cpu: CpuMeter,
     from: Instant,
+    watch: Option<Watch>,
 }
 
 impl<'a> Ticker<'a> {
     fn new(field: &'a Field) -> Self {
+        let abort = field.session.environment.load.abort.clone();
         Self {
             field,
             cpu: CpuMeter::new(),
             from: Instant::now(),
+            watch: abort.map(Watch::new),
         }
     }
 
-    async fn until(&mut self, end: Instant) {
+    /// Tells that a phase begins.
+    pub(super) fn begin(&self, phase: &Phase) {
+        let phase = phase.clone();
+        self.field
+            .session
+            .teller
+            .tell(Event::PhaseStarted { phase });
+    }
+
+    /// Empties the recorder until an instant; ends earlier if a rule says so.
+    async fn until(&mut self, end: Instant) -> Option<Aborted> {
         while Instant::now() < end {
-            tokio::time::sleep_until((self.from + WINDOW).min(end).into()).await;
-            self.empty();
+            if let (_, Some(aborted)) = self.window(end).await {
+                return Some(aborted);
+            }
         }
+        None
     }
 
-    fn empty(&mut self) {
+    /// Waits for the end of the window, at most until an instant, and tells what happened in it.
+    pub(super) async fn window(&mut self, latest: Instant) -> (Vec<Window>, Option<Aborted>) {
+        tokio::time::sleep_until((self.from + WINDOW).min(latest).into()).await;
+        let windows = self.empty();
+        let broken = self.watch.as_mut().and_then(|w| w.look(&windows));
+        let aborted = broken.map(|(rule, seen)| Aborted {
+            rule,
+            seen: self.field.session.plan.redactor.text(&seen),
+        });
+        (windows, aborted)
+    }
+
+    /// Tells all that happened since the last time.
+    pub(super) fn empty(&mut self) -> Vec<Window> {
         let teller = &self.field.session.teller;
         let (from, now) = (self.from, Instant::now());
         self.from = now;
-        let mut users = 0;
-        for phase in [Phase::WarmUp, Phase::Hold] {
-            let mut window = None;
-            self.field.record(|r| {
-                users = r.users;
-                window = r.drain(phase, teller.micros(from), teller.micros(now));
-            });
-            if let Some(window) = window {
-                teller.tell(Event::Window(window));
-            }
+        let phase = self.field.timeline.phase_of(from);
+        let (mut windows, mut users, mut lag) = (Vec::new(), 0, None);
+        self.field.record(|r| {
+            users = r.users;
+            windows = r.drain(teller.micros(from), teller.micros(now));
+            lag = Some(r.take_lag());
+        });
+        for window in &windows {
+            teller.tell(Event::Window(window.clone()));
         }
-        if let Some(cpu_permille) = self.cpu.look() {
+        if let Some(cpu) = self.cpu.look() {
             teller.tell(Event::Generator(GeneratorSample {
-                cpu_permille,
+                phase,
+                cpu_permille: cpu.ran_permille,
+                starved_permille: cpu.starved_permille,
+                lag: lag.unwrap_or_default(),
                 users,
             }));
         }
+        windows
     }
 }

@@ -8,12 +8,15 @@ mod open;
 mod pace;
 mod probing;
 mod recorder;
+mod search;
+mod timeline;
 mod walk;
+mod watch;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::event::{Event, LoadPlanned, Model, Moment, Phase, Redactor, Stage};
+use crate::event::{Event, LoadPlanned, Model, Moment, ProbeState, Redactor, Shape, Stage};
 use crate::journey::Session;
 use crate::plan::Scenario;
 use crate::probe;
@@ -22,29 +25,28 @@ use crate::stop::Signal;
 use course::{Course, State};
 use pace::Pace;
 use recorder::Recorder;
+use timeline::Timeline;
 
 /// What all virtual users of one load share.
 struct Field {
     session: Session,
     recorder: Mutex<Recorder>,
     course: Course,
-    /// When the load begins.
-    begin: Instant,
-    /// When the judged phase begins.
-    hold_from: Instant,
+    timeline: Timeline,
+    /// Whether requests are counted when they begin too, since somebody waits for the last of a phase.
+    waits_for_each: bool,
+    /// Probes that did not find a healthy system, for whoever has to know of it at once.
+    sick: Mutex<Vec<(Instant, String, ProbeState)>>,
     pace: Option<Pace>,
     /// Scenarios in the order of the plan, with the index of each one's first step in the recorder.
     scenarios: Vec<(Arc<Scenario>, usize)>,
 }
 
 impl Field {
-    /// The phase in which something is due.
-    fn phase_of(&self, due: Instant) -> Phase {
-        if due < self.hold_from {
-            Phase::WarmUp
-        } else {
-            Phase::Hold
-        }
+    /// Remembers that a probe did not find a healthy system.
+    fn sick(&self, probe: String, state: ProbeState) {
+        let mut sick = self.sick.lock().unwrap_or_else(PoisonError::into_inner);
+        sick.push((Instant::now(), probe, state));
     }
 
     fn record(&self, write: impl FnOnce(&mut Recorder)) {
@@ -90,30 +92,32 @@ pub async fn run(session: &Session) -> Result<(), LoadError> {
         steps.extend(scenario.all_steps().map(|step| scenario.key(step)));
     }
     session.teller.tell(Event::LoadPlanned(LoadPlanned {
+        profile: profile.name.clone(),
         model: profile.model,
         users: profile.users,
-        warm_up: profile.warm_up,
-        hold: profile.hold,
+        shape: profile.shape.clone(),
         steps: steps.clone(),
     }));
     if scenarios.is_empty() {
         // Nothing to offer: every target says "no samples" by itself.
         return Ok(());
     }
-    let begin = Instant::now();
     let field = Arc::new(Field {
         session: session.clone(),
         recorder: Mutex::new(Recorder::new(steps)),
         course: Course::new(),
-        begin,
-        hold_from: begin + profile.warm_up,
+        timeline: Timeline::default(),
+        waits_for_each: matches!(profile.shape, Shape::Search(_)),
+        sick: Mutex::default(),
         pace: session.environment.safety.max_rps.map(Pace::new),
         scenarios,
     });
+    let (batches, arrivals) = std::sync::mpsc::channel();
+    let script = conductor::Script::begin(&field, batches);
     let attack = async {
         let ended = match profile.model {
             Model::Closed => closed::attack(Arc::clone(&field)).await,
-            Model::Open { rate, spacing } => open::attack(Arc::clone(&field), rate, spacing).await,
+            Model::Open { spacing } => open::attack(Arc::clone(&field), arrivals, spacing).await,
         };
         // What was measured before would look like the whole load.
         match (ended, field.course.state()) {
@@ -121,7 +125,7 @@ pub async fn run(session: &Session) -> Result<(), LoadError> {
             (ended, _) => ended,
         }
     };
-    let (attacked, conducted) = tokio::join!(attack, conductor::conduct(&field));
+    let (attacked, conducted) = tokio::join!(attack, conductor::conduct(&field, script));
     let (ticker, conducted) = conducted;
     conductor::farewell(ticker).await;
     conducted.map_err(LoadError::Stopped)?;

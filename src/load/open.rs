@@ -1,5 +1,6 @@
 //! The open model: a clock says when journeys begin, and whoever is free takes the next one.
 
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,15 +9,18 @@ use tokio::sync::mpsc;
 use super::Field;
 use super::course::State;
 use super::walk::{AtWork, Walker};
-use crate::event::Spacing;
-use crate::units::Rate;
+use crate::event::{Phase, Spacing};
 
-/// The arrivals of a load, one after the other: the rate rises evenly during the warm-up, then stays.
+/// Phases that begin at an instant, one after the other.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) begin: Instant,
+    pub(super) phases: Vec<Phase>,
+}
+
+/// The arrivals of a batch, one after the other.
 struct Arrivals {
-    begin: Instant,
-    warm_up: f64,
-    end: f64,
-    rate: f64,
+    batch: Batch,
     spacing: Spacing,
     random: fastrand::Rng,
     /// Arrivals so far as an expectation: even spacing adds one each time, Poisson an exponential with mean one.
@@ -24,28 +28,44 @@ struct Arrivals {
 }
 
 impl Arrivals {
-    fn new(field: &Field, begin: Instant, rate: Rate, spacing: Spacing) -> Self {
-        let profile = &field.session.environment.load;
+    fn new(batch: Batch, spacing: Spacing) -> Self {
         Self {
-            begin,
-            warm_up: profile.warm_up.as_secs_f64(),
-            end: (profile.warm_up + profile.hold).as_secs_f64(),
-            rate: rate.per_second(),
+            batch,
             spacing,
             random: fastrand::Rng::new(),
             expected: 0.0,
         }
     }
 
-    /// The time at which so many arrivals are expected: the inverse of the rate's integral over time,
-    /// `rate·t²/2w` during a warm-up of `w` seconds and `rate·(t − w/2)` after it.
-    fn time_of(&self, expected: f64) -> f64 {
-        let in_warm_up = self.rate * self.warm_up / 2.0;
-        if expected < in_warm_up {
-            (2.0 * self.warm_up * expected / self.rate).sqrt()
-        } else {
-            expected / self.rate + self.warm_up / 2.0
+    /// The time at which so many arrivals are expected, in seconds; nothing if that is after the last phase.
+    fn time_of(&self, expected: f64) -> Option<f64> {
+        let (mut left, mut at) = (expected, 0.0);
+        for phase in &self.batch.phases {
+            let lasts = phase.lasts.as_secs_f64();
+            let (from, to) = (phase.from.get(), phase.to.get());
+            let in_phase = f64::midpoint(from, to) * lasts;
+            if left < in_phase {
+                return Some(at + time_in_phase(left, from, to, lasts));
+            }
+            left -= in_phase;
+            at += lasts;
         }
+        None
+    }
+}
+
+/// When so many arrivals have come, at a rate that goes evenly from `from` to `to` in `lasts` seconds.
+///
+/// The inverse of the rate's integral, `from·t + (to − from)·t²/2·lasts`, in the form that also holds where the rate
+/// does not change: `t = 2n / (from + √(from² + 2n·(to − from)/lasts))`.
+fn time_in_phase(n: f64, from: f64, to: f64, lasts: f64) -> f64 {
+    let root = (from * from + 2.0 * n * (to - from) / lasts)
+        .max(0.0)
+        .sqrt();
+    if from + root > 0.0 {
+        (2.0 * n / (from + root)).min(lasts)
+    } else {
+        0.0
     }
 }
 
@@ -59,13 +79,17 @@ impl Iterator for Arrivals {
             // By inversion; 1 − u is never 0.
             Spacing::Poisson => -(1.0 - self.random.f64()).ln(),
         };
-        (at < self.end).then(|| self.begin + Duration::from_secs_f64(at))
+        Some(self.batch.begin + Duration::from_secs_f64(at?))
     }
 }
 
 /// Lets journeys arrive until the field's course says otherwise.
-pub(super) async fn attack(field: Arc<Field>, rate: Rate, spacing: Spacing) -> Result<(), String> {
-    let mut arrivals = on_time(Arrivals::new(&field, field.begin, rate, spacing), &field)
+pub(super) async fn attack(
+    field: Arc<Field>,
+    batches: Receiver<Batch>,
+    spacing: Spacing,
+) -> Result<(), String> {
+    let mut arrivals = on_time(batches, spacing, &field)
         .map_err(|e| format!("can't start the clock of arrivals: {e}"))?;
     let idle = Arc::new(Idle::new(&field));
     let listener = field.course.listen();
@@ -77,7 +101,7 @@ pub(super) async fn attack(field: Arc<Field>, rate: Rate, spacing: Spacing) -> R
             Some(Some(Some(at))) => at,
             Some(None) => return Err("the clock of arrivals stopped".to_owned()),
         };
-        let phase = field.phase_of(at);
+        let phase = field.timeline.phase_of(at);
         let walker = idle.take(&field);
         field.record(|r| r.arrival(phase, walker.is_some()));
         if let Some((scenario, mut walker)) = walker {
@@ -101,7 +125,8 @@ pub(super) async fn attack(field: Arc<Field>, rate: Rate, spacing: Spacing) -> R
 
 /// Hands out arrivals when they are due, and nothing after the last one. A thread of its own sleeps to some 0.1 ms, a runtime's timer to 1 ms.
 fn on_time(
-    arrivals: Arrivals,
+    batches: Receiver<Batch>,
+    spacing: Spacing,
     field: &Arc<Field>,
 ) -> Result<mpsc::UnboundedReceiver<Option<Instant>>, std::io::Error> {
     let (due, receiver) = mpsc::unbounded_channel();
@@ -109,7 +134,10 @@ fn on_time(
     std::thread::Builder::new()
         .name("arrivals".to_owned())
         .spawn(move || {
-            for at in arrivals {
+            for at in batches
+                .iter()
+                .flat_map(|batch| Arrivals::new(batch, spacing))
+            {
                 // Long waits in pieces, so that a load that is stopped does not leave a thread behind.
                 while let Some(left) = at
                     .checked_duration_since(Instant::now())
@@ -206,24 +234,32 @@ impl Idle {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{Figures, Level};
 
-    fn arrivals(rate: f64, spacing: Spacing) -> Arrivals {
-        Arrivals {
+    fn batch(levels: &[(f64, f64, u64)]) -> Batch {
+        let phase = |(from, to, lasts): &(f64, f64, u64)| Phase {
+            name: "p".into(),
+            lasts: Duration::from_secs(*lasts),
+            from: Level::of(*from),
+            to: Level::of(*to),
+            figures: Figures::Judged,
+        };
+        Batch {
             begin: Instant::now(),
-            warm_up: 2.0,
-            end: 12.0,
-            rate,
-            spacing,
-            random: fastrand::Rng::with_seed(7),
-            expected: 0.0,
+            phases: levels.iter().map(phase).collect(),
         }
+    }
+
+    fn times(levels: &[(f64, f64, u64)], spacing: Spacing) -> Vec<f64> {
+        let mut arrivals = Arrivals::new(batch(levels), spacing);
+        arrivals.random = fastrand::Rng::with_seed(7);
+        let begin = arrivals.batch.begin;
+        arrivals.map(|at| (at - begin).as_secs_f64()).collect()
     }
 
     #[test]
     fn the_rate_rises_then_stays() {
-        let arrivals = arrivals(100.0, Spacing::Even);
-        let begin = arrivals.begin;
-        let times: Vec<f64> = arrivals.map(|at| (at - begin).as_secs_f64()).collect();
+        let times = times(&[(0.0, 100.0, 2), (100.0, 100.0, 10)], Spacing::Even);
         let between = |from: f64, to: f64| times.iter().filter(|t| (from..to).contains(*t)).count();
         // Half the rate on average while it rises: 100 arrivals in 2 s, a quarter of them in the first second.
         assert_eq!((between(0.0, 1.0), between(0.0, 2.0)), (25, 100));
@@ -238,12 +274,7 @@ mod tests {
 
     #[test]
     fn poisson_has_the_rate_and_the_spread() {
-        let arrivals = arrivals(1000.0, Spacing::Poisson);
-        let begin = arrivals.begin;
-        let times: Vec<f64> = arrivals
-            .map(|at| (at - begin).as_secs_f64())
-            .filter(|t| *t >= 2.0)
-            .collect();
+        let times = times(&[(1000.0, 1000.0, 10)], Spacing::Poisson);
         // 10 000 expected, standard deviation 100.
         assert!((9_500..10_500).contains(&times.len()), "{}", times.len());
         let gaps: Vec<f64> = times.windows(2).map(|p| p[1] - p[0]).collect();
@@ -258,13 +289,24 @@ mod tests {
 
     #[test]
     fn without_a_warm_up_the_rate_is_there_at_once() {
-        let mut arrivals = arrivals(10.0, Spacing::Even);
-        arrivals.warm_up = 0.0;
-        let begin = arrivals.begin;
-        let times: Vec<u128> = arrivals
-            .take(3)
-            .map(|at| (at - begin).as_millis())
-            .collect();
-        assert_eq!(times, [0, 100, 200]);
+        let times = times(&[(10.0, 10.0, 10)], Spacing::Even);
+        let ms: Vec<_> = times.iter().take(3).map(|t| (t * 1e3).round()).collect();
+        assert_eq!(ms, [0.0, 100.0, 200.0]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_phase_gets_what_its_rate_says(levels in proptest::collection::vec((0.0_f64..200.0, 0.0_f64..200.0, 1_u64..5), 1..5)) {
+            let times = times(&levels, Spacing::Even);
+            proptest::prop_assert!(times.windows(2).all(|pair| pair[0] <= pair[1]));
+            let mut from = 0.0;
+            for (begin, end, lasts) in levels {
+                let to = from + lasts as f64;
+                let n = times.iter().filter(|t| (from..to).contains(*t)).count() as f64;
+                let wanted = f64::midpoint(begin, end) * lasts as f64;
+                proptest::prop_assert!((n - wanted).abs() <= 1.5, "{n} instead of {wanted}");
+                from = to;
+            }
+        }
     }
 }

@@ -9,14 +9,13 @@ use tokio::sync::oneshot;
 
 use super::Field;
 use super::course::State;
-use crate::event::Moment;
-use crate::journey::Session;
+use crate::event::{Moment, ProbeState};
 use crate::probe::{self, Probe};
 
-/// Asks every probe on a clock until `until`, or until the load is cut off; the receiver hears when all have ended.
+/// Asks every probe on a clock until `until`, or as long as the load goes on, or until it is cut off; the receiver hears when all have ended.
 pub(super) fn start(
     field: &Arc<Field>,
-    until: Instant,
+    until: Option<Instant>,
 ) -> Result<oneshot::Receiver<()>, std::io::Error> {
     let (ended, end) = oneshot::channel();
     let field = Arc::clone(field);
@@ -27,9 +26,10 @@ pub(super) fn start(
         .name("probes".to_owned())
         .spawn(move || {
             let session = &field.session;
+            let field = &field;
             runtime.block_on(async {
                 let asking = pin!(join_all(
-                    probe::under_load(session).map(|p| keep_asking(session, p, until))
+                    probe::under_load(session).map(|p| keep_asking(field, p, until))
                 ));
                 field
                     .course
@@ -44,12 +44,16 @@ pub(super) fn start(
 }
 
 /// Asks one system again and again; a slow answer delays the next question, and never doubles it.
-async fn keep_asking(session: &Session, probe: Probe<'_>, until: Instant) {
+async fn keep_asking(field: &Field, probe: Probe<'_>, until: Option<Instant>) {
+    let session = &field.session;
     let every = session.environment.load.probe_every;
     let mut next = Instant::now();
-    while next < until {
+    while until.is_none_or(|until| next < until) && field.course.state() == State::Run {
         tokio::time::sleep_until(next.into()).await;
-        probe.ask(session, Moment::During).await;
+        let state = probe.ask(session, Moment::During).await;
+        if state > ProbeState::AtRisk {
+            field.sick(probe.name(), state);
+        }
         next = (next + every).max(Instant::now());
     }
 }

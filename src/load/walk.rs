@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::course::{Listener, State};
-use super::recorder::Sample;
+use super::recorder::{Sample, Stream};
 use super::{AFTER_FAILURE, Field, show};
-use crate::event::{ErrorKind, Event, FailureSample, Phase};
+use crate::event::{ErrorKind, Event, FailureSample, PhaseIndex};
 use crate::journey::{Detail, Problem, StepResult, VirtualUser, run_step};
 use crate::plan::{Scenario, Step};
 
@@ -51,6 +51,11 @@ impl Walker {
             user,
             listener,
         }
+    }
+
+    /// Leaves: the connections are closed.
+    pub(super) fn leave(&mut self) {
+        self.user.leave();
     }
 
     /// Walks the scenario once, then its teardown. `arrival` is when its first request is due, if a clock says so.
@@ -140,6 +145,12 @@ impl Walker {
 
     /// Runs and records one step; tells whether it succeeded.
     async fn step(&mut self, index: usize, step: &Step, due: Due) -> bool {
+        let timeline = &self.field.timeline;
+        let phase = timeline.phase_of(due.at);
+        let index = self.first_step + index;
+        if self.field.waits_for_each {
+            self.field.record(|r| r.sent(index, phase));
+        }
         let outcome = {
             let run = pin!(run_step(&mut self.user, step, Detail::FailuresOnly));
             self.listener
@@ -150,14 +161,15 @@ impl Walker {
             Some(result) => result.problem.as_ref().is_none_or(|p| p.kind.answered()),
             None => false,
         };
-        // What was due in the warm-up and hangs into the judged phase takes a user away from it: it is judged.
-        let counts_from = if answered {
-            due.at
+        if self.field.waits_for_each {
+            self.field.record(|r| r.ended(index, phase));
+        }
+        let phase = if answered {
+            phase
         } else {
-            due.at.max(Instant::now())
+            let timeline = &self.field.timeline;
+            timeline.phase_of_hung(due.at, Instant::now())
         };
-        let phase = self.field.phase_of(counts_from);
-        let index = self.first_step + index;
         match outcome {
             Some(result) => self.record(index, step, phase, due, &result),
             // Cut off by the end of the load: it had no answer within its grace, and counts as such.
@@ -174,19 +186,24 @@ impl Walker {
         &self,
         index: usize,
         step: &Step,
-        phase: Phase,
+        phase: PhaseIndex,
         due: Due,
         result: &StepResult,
     ) -> bool {
         let until_sent = result.sent.saturating_duration_since(due.at);
         let kind = result.problem.as_ref().map(|p| p.kind);
+        let first_token = result.timings.first_token.map(|t| until_sent + t);
         let sample = Sample {
             delay: due.late + result.began.saturating_duration_since(due.at),
             response: until_sent + result.timings.end,
             service: result.timings.end,
-            first_token: result.timings.first_token.map(|t| until_sent + t),
+            status: result.status,
             bytes: result.bytes,
             kind,
+            stream: first_token.map(|_| Stream {
+                first_token,
+                gaps: &result.gaps,
+            }),
         };
         // Asking again must not hide what the stack failed to answer.
         for kind in &result.failed_attempts {

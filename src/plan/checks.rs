@@ -4,7 +4,10 @@ use super::Plan;
 use super::environment::{Permission, Refusal};
 use super::scenario::{Scenario, Step};
 use super::targets::Targets;
-use crate::event::{Clock, DeclaredCheck, ErrorScope, Gate, Moment, Stage, StepKey, Subject};
+use crate::event::{
+    Clock, Decide, DeclaredCheck, ErrorScope, Gate, Moment, SearchTarget, Shape, Stage, StepKey,
+    Subject,
+};
 
 impl Plan {
     /// Every check of this plan, in the order in which stages answer them.
@@ -129,7 +132,11 @@ impl Plan {
             if self.environment.stages.contains(&Stage::Load)
                 && self.environment.safety.load == Permission::Allowed
             {
-                moments.extend([Moment::During, Moment::After]);
+                // A search goes beyond what the stack can bear, on purpose: what counts is that it recovers.
+                if !matches!(self.environment.load.shape, Shape::Search(_)) {
+                    moments.push(Moment::During);
+                }
+                moments.push(Moment::After);
             }
             checks.push(DeclaredCheck {
                 id: "agents/health".to_owned(),
@@ -171,7 +178,10 @@ impl Plan {
     }
 
     fn under_load(&self) -> Vec<DeclaredCheck> {
+        let profile = &self.environment.load;
+        let search = matches!(profile.shape, Shape::Search(_));
         let mut checks = Vec::new();
+        let mut searched = Vec::new();
         let forbidden =
             self.environment
                 .safety
@@ -183,44 +193,91 @@ impl Plan {
                 let targets = self
                     .targets
                     .for_step(&step.targets, step.action.is_stream());
-                checks.extend(step_targets(scenario, step, &targets, refusal.as_ref()));
+                let declared = step_targets(scenario, step, &targets, refusal.as_ref());
+                if search && refusal.is_none() {
+                    searched.extend(declared.into_iter().map(search_target));
+                } else {
+                    checks.extend(declared);
+                }
             }
         }
         let subject = |subject: Subject| match &forbidden {
             Some(refusal) => refusal.clone().subject(),
             None => subject,
         };
+        let check =
+            |name: &str, title: &str, group: &str, about: Subject, remedy: &str| DeclaredCheck {
+                id: format!("load/{name}"),
+                stage: Stage::Load,
+                title: title.to_owned(),
+                group: group.to_owned(),
+                gate: Gate::Mandatory,
+                subject: subject(about),
+                source: None,
+                remedy: remedy.to_owned(),
+            };
+        if search {
+            let about = Subject::Breakpoint {
+                at_least: profile.at_least,
+                targets: searched,
+                delay: profile.max_delay,
+            };
+            checks.push(check(
+                "breakpoint",
+                "the highest rate at which all targets hold",
+                "all steps",
+                about,
+                "See which target breaks first, and what the services and agents did at that rate.",
+            ));
+            checks.extend(self.probes(&[Moment::After], &subject));
+            return checks;
+        }
         if let Some(errors) = &self.targets.errors {
             checks.push(DeclaredCheck {
-                id: "load/errors".to_owned(),
-                stage: Stage::Load,
-                title: "error rate of all requests".to_owned(),
-                group: "all steps".to_owned(),
-                gate: Gate::Mandatory,
-                subject: subject(Subject::Errors {
-                    scope: ErrorScope::All,
-                    limit: errors.limit,
-                    decide: self.targets.decide.unwrap_or_default(),
-                }),
                 source: Some(errors.place.clone()),
-                remedy:
-                    "Look at the steps below with the most errors, and at their first failures."
-                        .to_owned(),
+                ..check(
+                    "errors",
+                    "error rate of all requests",
+                    "all steps",
+                    Subject::Errors {
+                        scope: ErrorScope::All,
+                        limit: errors.limit,
+                        decide: self.targets.decide.unwrap_or_default(),
+                    },
+                    "Look at the steps below with the most errors, and at their first failures.",
+                )
             });
         }
-        checks.push(DeclaredCheck {
-            id: "load/generator".to_owned(),
-            stage: Stage::Load,
-            title: "the generator kept to its schedule".to_owned(),
-            group: "generator".to_owned(),
-            gate: Gate::Mandatory,
-            subject: subject(Subject::Generator {
-                delay: self.environment.load.max_delay,
-            }),
-            source: None,
-            remedy: "Give the machine that runs `gates` more CPU, or lower `users`.".to_owned(),
-        });
-        for moment in [Moment::During, Moment::After] {
+        if let Some(abort) = &profile.abort {
+            let rules = abort.rules().into_iter().map(|rule| rule.text).collect();
+            checks.push(check(
+                "abort",
+                "the load was not ended before its time",
+                "all steps",
+                Subject::NotAborted { rules },
+                "The stack was far beyond its targets: see the first failures and the services at that time.",
+            ));
+        }
+        checks.push(check(
+            "generator",
+            "the generator kept to its schedule",
+            "generator",
+            Subject::Generator {
+                delay: profile.max_delay,
+            },
+            "Give the machine that runs `gates` more CPU, or offer less.",
+        ));
+        checks.extend(self.probes(&[Moment::During, Moment::After], &subject));
+        checks
+    }
+
+    fn probes(
+        &self,
+        moments: &[Moment],
+        subject: &dyn Fn(Subject) -> Subject,
+    ) -> Vec<DeclaredCheck> {
+        let mut checks = Vec::new();
+        for &moment in moments {
             let word = if moment == Moment::During {
                 "during"
             } else {
@@ -255,6 +312,16 @@ impl Plan {
         }
         checks
     }
+}
+
+/// A check of a step as a target of a search: the search repeats itself where an interval would need more samples.
+fn search_target(check: DeclaredCheck) -> SearchTarget {
+    let id = check.id.trim_start_matches("load/").to_owned();
+    let mut subject = check.subject;
+    if let Subject::Latency { decide, .. } | Subject::Errors { decide, .. } = &mut subject {
+        *decide = Decide::Point;
+    }
+    SearchTarget { id, subject }
 }
 
 /// Name of the probe that asks whether the stack answers at all.
@@ -302,6 +369,7 @@ fn step_targets(
             let what = match target.clock {
                 Clock::Response => target.percentile.to_string(),
                 Clock::FirstToken => format!("first_token.{}", target.percentile),
+                Clock::Gap => format!("gap.{}", target.percentile),
             };
             let subject = Subject::Latency {
                 step: key.clone(),

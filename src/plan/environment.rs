@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::expectation::Expectation;
-use crate::event::{Gate, Model, SourceRef, Stage, Subject};
+use super::profile::LoadProfile;
+use crate::event::{Gate, SourceRef, Stage, Subject};
 
 /// A place where the stack is deployed.
 #[derive(Debug, Clone)]
@@ -186,37 +187,4 @@ pub struct Aggregate {
     pub timeout: Duration,
     /// Where it stands in gates.toml.
     pub place: SourceRef,
-}
-
-/// The load that is offered: users arrive during the warm-up, then are held.
-#[derive(Debug, Clone)]
-pub struct LoadProfile {
-    /// Who decides when the next journey begins.
-    pub model: Model,
-    /// Most virtual users at the same time; in the closed model, all of them.
-    pub users: u32,
-    /// Time in which the users arrive; measured, not judged.
-    pub warm_up: Duration,
-    /// Time that is judged.
-    pub hold: Duration,
-    /// Time that requests under way may take once the load is over.
-    pub grace: Duration,
-    /// Pause between two rounds of probes while load runs.
-    pub probe_every: Duration,
-    /// Longest p99 of the delay between due and sent before the generator distrusts itself.
-    pub max_delay: Duration,
-}
-
-impl Default for LoadProfile {
-    fn default() -> Self {
-        Self {
-            model: Model::Closed,
-            users: 20,
-            warm_up: Duration::from_secs(5),
-            hold: Duration::from_secs(30),
-            grace: Duration::from_secs(15),
-            probe_every: Duration::from_secs(1),
-            max_delay: Duration::from_millis(50),
-        }
-    }
 }

@@ -7,6 +7,7 @@ mod environment;
 pub mod expectation;
 mod names;
 mod node;
+mod profile;
 mod project;
 mod reader;
 mod scenario;
@@ -27,9 +28,10 @@ pub use address::{Address, Destination, NoAddress, Origin};
 pub use checks::{AGGREGATE, REACHABLE, agent_probe, service_probe};
 pub use data::{Data, Pick, Row};
 pub use environment::{
-    Agent, Aggregate, Ask, Environment, LoadProfile, Permission, Refusal, Safety, Service, Setting,
+    Agent, Aggregate, Ask, Environment, Permission, Refusal, Safety, Service, Setting,
 };
-pub use project::{Project, Protected, Settings, StackKind};
+pub use profile::{Abort, AbortLimit, AbortRule, LoadProfile, ProfileKeys};
+pub use project::{Choice, Project, Protected, Settings, StackKind};
 pub use scenario::{Action, Body, JsonPart, Request, Retry, Scenario, Step};
 pub use scenario_file::read_scenario;
 pub use source::{Finding, Located, SourceFile};
@@ -65,11 +67,13 @@ impl Plan {
         project: &Project,
         environment: &str,
         vars: &Vars,
-        protected: Protected,
+        choice: &Choice,
     ) -> Result<Self, Vec<Finding>> {
-        let settings = project.settings(environment, vars, protected)?;
+        let mut settings = project.settings(environment, vars, choice)?;
         let names = variable_names(&settings.environment);
         let (mut scenarios, mut findings) = read_scenarios(project, &settings, vars, &names);
+        let under_load = scenarios.iter().filter(|s| s.used_by(Stage::Load)).count();
+        settings.environment.load.cover(under_load);
         findings.extend(check_scenarios(project, &settings, &scenarios));
         if !findings.is_empty() {
             return Err(findings);

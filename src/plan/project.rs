@@ -6,17 +6,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::environment::{
-    Agent, Aggregate, Ask, Environment, LoadProfile, Permission, Safety, Service, Setting,
+    Agent, Aggregate, Ask, Environment, Permission, Safety, Service, Setting,
 };
 use super::expectation::Expectation;
 use super::node::{Node, Value, parse_toml};
+use super::profile::{self, LoadProfile, ProfileKeys};
 use super::reader::Group;
 use super::source::{Finding, Findings, Located, SourceFile, nearest};
 use super::targets::Targets;
 use super::template::{Template, Variable};
 use super::vars::{STAND_IN, Vars};
-use crate::event::{Gate, Model, SourceRef, Spacing, Stage};
-use crate::units::{Rate, Ratio};
+use crate::event::{Gate, Model, Shape, SourceRef, Stage};
+use crate::units::Ratio;
 
 const VERSION: u32 = 1;
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -46,6 +47,24 @@ pub enum Protected {
     Respect,
     /// The person who started the run named the environment.
     Allow,
+}
+
+/// What the person who starts a run chooses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// What may be done to a protected environment.
+    pub protected: Protected,
+    /// The load, by name; without one, what the environment says.
+    pub profile: Option<String>,
+}
+
+impl Default for Choice {
+    fn default() -> Self {
+        Self {
+            protected: Protected::Respect,
+            profile: None,
+        }
+    }
 }
 
 /// What gates.toml says, read for one environment.
@@ -174,6 +193,20 @@ impl Project {
         }
     }
 
+    /// Reads all profiles, so that what is wrong with one is told whichever is used.
+    fn profiles<'a>(&self, root: &mut Group<'a>) -> Vec<(String, ProfileKeys)> {
+        let Some(table) = root.group("profiles", "[profiles]") else {
+            return Vec::new();
+        };
+        let mut profiles = Vec::new();
+        for (name, node) in table.all() {
+            if let Some(group) = Group::open(table.source, table.findings, node, "a profile") {
+                profiles.push((name.value.clone(), ProfileKeys::read(group)));
+            }
+        }
+        profiles
+    }
+
     /// Reads everything for one environment.
     ///
     /// # Errors
@@ -182,11 +215,11 @@ impl Project {
         &self,
         environment: &str,
         vars: &Vars,
-        protected: Protected,
+        choice: &Choice,
     ) -> Result<Settings, Vec<Finding>> {
         let (name, node) = self.environment_node(environment).map_err(|f| vec![f])?;
         let findings = RefCell::new(Findings::default());
-        let settings = self.read(name, node, &findings, vars, protected);
+        let settings = self.read(name, node, &findings, vars, choice);
         let findings = findings.into_inner().into_vec();
         match settings {
             Some(settings) if findings.is_empty() => Ok(settings),
@@ -200,7 +233,7 @@ impl Project {
         node: &'a Node,
         findings: &'a RefCell<Findings>,
         vars: &Vars,
-        protected: Protected,
+        choice: &Choice,
     ) -> Option<Settings> {
         let mut root = Group::open(&self.source, findings, &self.root, "gates.toml")?;
         if root.key("gates").is_none() {
@@ -229,7 +262,10 @@ impl Project {
             agents = group.unit("agents", Ratio::parse).zip(place);
             targets = Targets::read(&group, &["agents"]);
         }
-        let base = root.group("load", "[load]").map(|g| read_load(g, None));
+        let base = root
+            .group("load", "[load]")
+            .map_or_else(ProfileKeys::default, ProfileKeys::read);
+        let profiles = self.profiles(&mut root);
         root.take("environments");
         root.finish();
         let group = Group::open(&self.source, findings, node, "an environment")?;
@@ -238,7 +274,12 @@ impl Project {
             vars,
             url: String::new(),
         };
-        let environment = reader.read(name, group, base, &self.folder, protected)?;
+        let load = Loads {
+            base,
+            profiles,
+            chosen: choice.profile.as_deref(),
+        };
+        let environment = reader.read(name, group, &load, &self.folder, choice.protected)?;
         Some(Settings {
             project: project?.value,
             scenarios,
@@ -252,90 +293,65 @@ impl Project {
     }
 }
 
-fn read_load(mut group: Group<'_>, base: Option<LoadProfile>) -> LoadProfile {
-    let base = base.unwrap_or_default();
-    let not_zero = |group: &Group<'_>, key: &str, value: Option<Duration>| {
-        if let (Some(Duration::ZERO), Some(at)) = (value, group.key(key)) {
-            group.find(at.span.clone(), format!("`{key}` is longer than nothing"));
-        }
-        value
-    };
-    let (model, users) = read_model(&mut group, &base);
-    let warm_up = group.duration("warm_up").unwrap_or(base.warm_up);
-    let hold = group.duration("hold");
-    let hold = not_zero(&group, "hold", hold).unwrap_or(base.hold);
-    let grace = group.duration("grace").unwrap_or(base.grace);
-    let every = group.duration("probe_every");
-    let probe_every = not_zero(&group, "probe_every", every).unwrap_or(base.probe_every);
-    let delay = group.duration("max_delay");
-    let max_delay = not_zero(&group, "max_delay", delay).unwrap_or(base.max_delay);
-    group.finish();
-    LoadProfile {
-        model,
-        users,
-        warm_up,
-        hold,
-        grace,
-        probe_every,
-        max_delay,
-    }
+/// What gates.toml says of loads, and which one was asked for.
+struct Loads<'a> {
+    base: ProfileKeys,
+    profiles: Vec<(String, ProfileKeys)>,
+    chosen: Option<&'a str>,
 }
 
-/// `users`, or `rate` with `spacing` and `max_users`.
-fn read_model(group: &mut Group<'_>, base: &LoadProfile) -> (Model, u32) {
-    let both = group
-        .key("users")
-        .zip(group.key("rate"))
-        .map(|(_, rate)| rate.span.clone());
-    if let Some(span) = both {
-        group.find(span, "a load has either `users`, who begin anew when they have ended, or a `rate` at which journeys arrive");
-    }
-    let users = group.number("users", 1..=100_000);
-    let rate = group.unit("rate", Rate::parse);
-    let spacing = group
-        .text("spacing")
-        .and_then(|text| match text.value.as_str() {
-            "even" => Some(Spacing::Even),
-            "poisson" => Some(Spacing::Poisson),
-            other => {
-                group.find(
-                    text.span,
-                    format!("`{other}` is neither `even` nor `poisson`"),
-                );
-                None
-            }
+impl Loads<'_> {
+    /// The profile of an environment: `[load]`, what the environment changes in it, then the named profile.
+    fn of(&self, group: &mut Group<'_>) -> LoadProfile {
+        let place = group
+            .key("profile")
+            .map_or_else(|| group.span.clone(), |key| key.span.clone());
+        let node = group.take("profile");
+        let named = node.and_then(|node| match &node.value {
+            Value::Str(name) => Some(Located {
+                value: name.clone(),
+                span: node.span.clone(),
+            }),
+            _ => None,
         });
-    let open = match (users, rate, base.model) {
-        (_, Some(rate), Model::Open { spacing: given, .. }) => Some((rate, given)),
-        (_, Some(rate), Model::Closed) => Some((rate, Spacing::default())),
-        (None, None, Model::Open { rate, spacing }) => Some((rate, spacing)),
-        (Some(_), None, _) | (None, None, Model::Closed) => None,
-    };
-    for key in ["spacing", "max_users"] {
-        if let (None, Some(at)) = (open, group.key(key)) {
-            group.find(
-                at.span.clone(),
-                format!("`{key}` belongs to a load with a `rate`"),
-            );
+        let keys = match (&named, node) {
+            (None, Some(node)) => Group::open(group.source, group.findings, node, "`profile`")
+                .map_or_else(ProfileKeys::default, ProfileKeys::read)
+                .over(&self.base),
+            _ => self.base.clone(),
+        };
+        let name = match (self.chosen, named) {
+            (Some(chosen), _) => Located {
+                value: chosen.to_owned(),
+                span: place.clone(),
+            },
+            (None, Some(named)) => named,
+            (None, None) => Located {
+                value: "load".to_owned(),
+                span: place.clone(),
+            },
+        };
+        let own: Vec<&str> = self
+            .profiles
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        if let Err(problem) = profile::known(&name, &own) {
+            group.find(name.span, problem);
+            return LoadProfile::default();
         }
-    }
-    let most = group.number("max_users", 1..=100_000);
-    match open {
-        None => (Model::Closed, users.unwrap_or(base.users)),
-        Some((rate, given)) => {
-            let model = Model::Open {
-                rate,
-                spacing: spacing.unwrap_or(given),
-            };
-            // Enough for journeys of ten seconds each.
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "between 10 and 1000"
-            )]
-            let enough = (rate.per_second() * 10.0).clamp(10.0, 1000.0).ceil() as u32;
-            let given = matches!(base.model, Model::Open { .. }).then_some(base.users);
-            (model, most.or(given).unwrap_or(enough))
+        let keys = match self.profiles.iter().find(|(n, _)| *n == name.value) {
+            Some((_, own)) => own.clone().over(&keys),
+            // An hour, not what `[load]` is held for.
+            None if name.value == "soak" => ProfileKeys { hold: None, ..keys },
+            None => keys,
+        };
+        match keys.profile(&name.value) {
+            Ok(profile) => profile,
+            Err((span, problem)) => {
+                group.find(span.unwrap_or(place), problem);
+                LoadProfile::default()
+            }
         }
     }
 }
@@ -352,7 +368,7 @@ impl EnvironmentReader<'_> {
         mut self,
         name: &Located<String>,
         mut group: Group<'_>,
-        load: Option<LoadProfile>,
+        loads: &Loads<'_>,
         folder: &Path,
         protected: Protected,
     ) -> Option<Environment> {
@@ -386,10 +402,7 @@ impl EnvironmentReader<'_> {
             .text("ca_file")
             .and_then(|t| self.fill(&group, &t))
             .filter(|p| !p.is_empty());
-        let load = match group.group("profile", "`profile`") {
-            Some(profile) => read_load(profile, load),
-            None => load.unwrap_or_default(),
-        };
+        let load = loads.of(&mut group);
         let services = self.services(&mut group);
         let agents = self.agents(&mut group);
         let aggregate = group
@@ -405,13 +418,19 @@ impl EnvironmentReader<'_> {
                 ),
             );
         }
-        if let (Some(max), Model::Open { rate, .. }) = (safety.max_rps, load.model)
-            && rate.per_second() > f64::from(max)
+        let peak = load.shape.peak();
+        if let (Some(max), Model::Open { .. }) = (safety.max_rps, load.model)
+            && peak.get() > f64::from(max)
         {
+            let help = match load.shape {
+                Shape::Search(_) => format!("; set `most = \"{max}/s\"` in [profiles.breakpoint]"),
+                Shape::Phases { .. } => String::new(),
+            };
             group.find(
                 name.span.clone(),
                 format!(
-                    "journeys at {rate} are more than `max_rps = {max}` of `{}` lets through",
+                    "journeys at {} are more than `max_rps = {max}` of `{}` lets through{help}",
+                    peak.show(load.model),
                     name.value
                 ),
             );

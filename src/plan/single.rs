@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::environment::{Environment, LoadProfile, Permission, Safety, Setting};
+use super::environment::{Environment, Permission, Safety, Setting};
 use super::{
-    ErrorTarget, Finding, Plan, Scenario, SourceFile, Targets, Vars, read_scenario, redactor,
+    ErrorTarget, Finding, LoadProfile, Plan, Scenario, SourceFile, Targets, Vars, read_scenario,
+    redactor,
 };
 use crate::event::{Decide, SourceRef, Stage};
 use crate::units::Ratio;

@@ -83,6 +83,7 @@ impl Targets {
                         "p99",
                         "p99.9",
                         "first_token.p95",
+                        "gap.p95",
                         "errors",
                         "decide",
                     ];
@@ -124,10 +125,12 @@ impl Targets {
     }
 }
 
-/// `p95` or `first_token.p95`.
+/// `p95`, `first_token.p95` or `gap.p95`.
 fn percentile_key(key: &str) -> Option<(Clock, Percentile)> {
-    match key.strip_prefix("first_token.") {
-        Some(rest) => Some((Clock::FirstToken, Percentile::parse(rest).ok()?)),
-        None => Some((Clock::Response, Percentile::parse(key).ok()?)),
-    }
+    let (clock, rest) = match key.split_once('.') {
+        Some(("first_token", rest)) => (Clock::FirstToken, rest),
+        Some(("gap", rest)) => (Clock::Gap, rest),
+        _ => (Clock::Response, key),
+    };
+    Some((clock, Percentile::parse(rest).ok()?))
 }

@@ -48,7 +48,7 @@ fn show(result: Result<Plan, Vec<Finding>>) -> Plan {
 fn the_projects_own_plan_loads_for_every_environment() {
     let project = Project::open(Path::new("gates.toml")).unwrap();
     for name in ["demo", "staging", "production"] {
-        let plan = show(Plan::load(&project, name, &vars(), Protected::Respect));
+        let plan = show(Plan::load(&project, name, &vars(), &Choice::default()));
         let mut ids: Vec<_> = plan.declare().into_iter().map(|c| c.id).collect();
         let all = ids.len();
         ids.sort();
@@ -64,7 +64,7 @@ fn a_protected_environment_is_only_looked_at() {
         &project,
         "production",
         &vars(),
-        Protected::Respect,
+        &Choice::default(),
     ));
     let writes = plan
         .declare()
@@ -82,7 +82,10 @@ fn a_protected_environment_is_only_looked_at() {
         &project,
         "production",
         &vars(),
-        Protected::Allow,
+        &Choice {
+            protected: Protected::Allow,
+            profile: None,
+        },
     ));
     assert!(!plan.declare().iter().any(|c| matches!(
         c.subject,
@@ -99,7 +102,7 @@ fn what_nobody_allowed_or_excluded_is_not_known() {
         );
         let source = crate::plan::SourceFile::new("gates.toml", &text);
         let project = Project::parse(source, Path::new("")).unwrap();
-        let plan = show(Plan::load(&project, "e", &vars(), Protected::Respect));
+        let plan = show(Plan::load(&project, "e", &vars(), &Choice::default()));
         let subject = |id: &str| {
             plan.declare()
                 .into_iter()
@@ -137,7 +140,7 @@ fn a_load_that_nothing_is_demanded_of_is_refused() {
         );
         let source = crate::plan::SourceFile::new("gates.toml", &text);
         let project = Project::parse(source, Path::new("")).unwrap();
-        Plan::load(&project, "e", &vars(), Protected::Respect).map(|_| ())
+        Plan::load(&project, "e", &vars(), &Choice::default()).map(|_| ())
     };
     let findings = plan("", "load = true\n").unwrap_err();
     assert!(
@@ -156,7 +159,7 @@ fn a_load_that_nothing_is_demanded_of_is_refused() {
 #[test]
 fn secrets_of_an_environment_are_known() {
     let project = Project::open(Path::new("gates.toml")).unwrap();
-    let plan = show(Plan::load(&project, "staging", &vars(), Protected::Respect));
+    let plan = show(Plan::load(&project, "staging", &vars(), &Choice::default()));
     let shown = plan
         .redactor
         .text("db-secret redis-secret https://user:pass-of-word@host.test");
@@ -169,7 +172,7 @@ fn toml_findings(text: &str) -> String {
         Ok(project) => project,
         Err(finding) => return finding.render(false),
     };
-    match project.settings("staging", &vars(), Protected::Respect) {
+    match project.settings("staging", &vars(), &Choice::default()) {
         Ok(_) => "accepted".to_owned(),
         Err(findings) => findings
             .iter()

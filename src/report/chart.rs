@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::decision::{LoadAccount, Point, ProbePoint};
-use crate::event::{Phase, ProbeState};
+use crate::event::ProbeState;
 use crate::units::show_duration;
 
 const WIDTH: f64 = 640.0;
@@ -14,11 +14,12 @@ const PLOT: f64 = 110.0;
 const TOP: f64 = 10.0;
 
 /// The time that all charts of a report share.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct TimeAxis {
     from_us: u64,
     to_us: u64,
-    hold_from_us: Option<u64>,
+    /// Phases: when each began, how long it was to last, whether it is judged, its name.
+    phases: Vec<(u64, u64, bool, String)>,
 }
 
 impl TimeAxis {
@@ -34,7 +35,15 @@ impl TimeAxis {
         Some(Self {
             from_us,
             to_us: to_us.max(from_us + 1),
-            hold_from_us: load.hold_from_us,
+            phases: load
+                .phases
+                .iter()
+                .map(|p| {
+                    let lasts = u64::try_from(p.phase.lasts.as_micros()).unwrap_or(u64::MAX);
+                    let to = p.from_us.saturating_add(lasts);
+                    (p.from_us, to, p.phase.is_judged(), p.phase.name.clone())
+                })
+                .collect(),
         })
     }
 
@@ -42,21 +51,37 @@ impl TimeAxis {
         clippy::cast_precision_loss,
         reason = "microseconds of a run stay far below 2^53"
     )]
-    fn x(self, at_us: u64) -> f64 {
+    fn x(&self, at_us: u64) -> f64 {
         let at = at_us.clamp(self.from_us, self.to_us);
         let share = (at - self.from_us) as f64 / (self.to_us - self.from_us) as f64;
         LEFT + share * (WIDTH - LEFT - RIGHT)
     }
 
-    /// The warm-up, shaded.
-    fn shade(self, svg: &mut String, height: f64) {
-        if let Some(hold) = self.hold_from_us {
-            let width = self.x(hold) - LEFT;
-            if width > 0.5 {
+    /// Phases that are not judged, shaded; where several are judged, their names.
+    fn shade(&self, svg: &mut String, height: f64) {
+        let names = self.phases.iter().filter(|p| p.2).count() > 1;
+        for (from, to, judged, name) in &self.phases {
+            let (left, right) = (self.x(*from), self.x(*to));
+            if !judged && right - left > 0.5 {
                 put(
                     svg,
                     format_args!(
-                        r#"<rect class="warm" x="{LEFT}" y="{TOP}" width="{width:.1}" height="{height}"/>"#
+                        r#"<rect class="warm" x="{left:.1}" y="{TOP}" width="{:.1}" height="{height}"/>"#,
+                        right - left
+                    ),
+                );
+            }
+            // A name needs room: about six units a letter.
+            #[expect(clippy::cast_precision_loss, reason = "the length of a name")]
+            let room = name.chars().count() as f64 * 6.0 < right - left;
+            if names && *judged && room {
+                put(
+                    svg,
+                    format_args!(
+                        r#"<text x="{:.1}" y="{:.1}" text-anchor="middle">{}</text>"#,
+                        f64::midpoint(left, right),
+                        TOP - 1.0,
+                        escape(name)
                     ),
                 );
             }
@@ -64,7 +89,7 @@ impl TimeAxis {
     }
 
     /// Labels below: seconds since the load began.
-    fn labels(self, svg: &mut String, y: f64) {
+    fn labels(&self, svg: &mut String, y: f64) {
         let length = Duration::from_micros(self.to_us - self.from_us);
         for part in 0..=4_u32 {
             let at = length.mul_f64(f64::from(part) / 4.0);
@@ -112,7 +137,7 @@ fn open(title: &str, height: f64) -> String {
 )]
 pub(super) fn latency(
     title: &str,
-    axis: TimeAxis,
+    axis: &TimeAxis,
     series: &[Point],
     limit: Option<Duration>,
 ) -> String {
@@ -193,7 +218,7 @@ pub(super) fn latency(
 fn line(
     svg: &mut String,
     class: &str,
-    axis: TimeAxis,
+    axis: &TimeAxis,
     series: &[Point],
     value: impl Fn(&Point) -> Option<u64>,
     y: impl Fn(f64) -> f64,
@@ -217,7 +242,7 @@ fn line(
 }
 
 /// One row per probe, a mark per answer: tall where the system was not healthy.
-pub(super) fn probes(axis: TimeAxis, points: &[ProbePoint]) -> String {
+pub(super) fn probes(axis: &TimeAxis, points: &[ProbePoint]) -> String {
     let mut names: Vec<&str> = Vec::new();
     for point in points {
         if !names.contains(&point.probe.as_str()) {
@@ -282,11 +307,6 @@ pub(super) fn probes(axis: TimeAxis, points: &[ProbePoint]) -> String {
     }
     svg.push_str("</svg>");
     svg
-}
-
-/// Whether a point lies in the judged phase.
-pub(super) fn judged(point: &Point) -> bool {
-    point.phase == Phase::Hold
 }
 
 fn escape(text: &str) -> String {

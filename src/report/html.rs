@@ -7,7 +7,7 @@ use tera::{Context, Tera};
 
 use super::{Reporter, chart, words};
 use crate::decision::{Check, Evaluation, LatencyFigures, LoadAccount, Outcome, StepAccount};
-use crate::event::{Gate, Subject};
+use crate::event::{Gate, PhaseIndex, Subject, Tally};
 use crate::units::{show_duration, show_percent};
 
 const TEMPLATE: &str = include_str!("report.html.tera");
@@ -102,9 +102,25 @@ struct StageView {
 #[derive(Serialize)]
 struct LoadView {
     facts: Vec<(&'static str, String)>,
+    phases: Vec<PhaseView>,
     steps: Vec<StepView>,
     probes: Option<String>,
     failures: Vec<FailureView>,
+}
+
+/// One phase, all steps together.
+#[derive(Serialize)]
+struct PhaseView {
+    name: String,
+    level: String,
+    lasted: String,
+    judged: &'static str,
+    n: u64,
+    rate: String,
+    p50: String,
+    p95: String,
+    p99: String,
+    errors: String,
 }
 
 #[derive(Serialize)]
@@ -120,6 +136,8 @@ struct StepView {
     max: String,
     service_p95: String,
     first_token: Option<String>,
+    gap: Option<String>,
+    tokens: Option<String>,
     errors: String,
     error_kinds: String,
     outcome: &'static str,
@@ -265,11 +283,11 @@ impl LoadView {
     fn of(load: &LoadAccount, evaluation: &Evaluation) -> Self {
         let axis = chart::TimeAxis::of(load);
         let held = load.held_for();
-        let requests: u64 = load.steps.iter().map(StepAccount::count).sum();
-        let failed: u64 = load.steps.iter().map(StepAccount::failures).sum();
+        let total = load.total();
+        let (requests, failed) = (total.count(), total.failures());
         let mut facts = vec![
             ("offered", words::offered(&load.planned)),
-            ("warm-up, not judged", show_duration(load.planned.warm_up)),
+            ("profile", load.planned.profile.clone()),
             (
                 "judged",
                 held.map_or_else(|| "nothing".to_owned(), show_duration),
@@ -277,10 +295,11 @@ impl LoadView {
             ("requests", requests.to_string()),
             ("rate", rate(requests, held)),
             ("failed", share(failed, requests)),
+            ("answers by status", words::statuses(&total)),
         ];
-        if load.arrived > 0 {
-            facts.push(("journeys arrived", load.arrived.to_string()));
-            facts.push(("not begun", share(load.dropped, load.arrived)));
+        if load.arrived() > 0 {
+            facts.push(("journeys arrived", load.arrived().to_string()));
+            facts.push(("not begun", share(load.dropped(), load.arrived())));
         }
         if let Some(delay) = load.delay_figures() {
             facts.push((
@@ -288,21 +307,23 @@ impl LoadView {
                 show_duration(Duration::from_micros(delay.p99_us)),
             ));
         }
-        let busiest = load.generator.iter().map(|(_, g)| g.cpu_permille).max();
-        if let Some(permille) = busiest {
-            facts.push((
-                "busiest second of this process",
-                format!("{} % of a core", permille / 10),
-            ));
+        if let Some(own) = load.generator_figures() {
+            facts.push(("generator, share of a core", show_percent(own.cpu)));
+            if let Some(lag) = own.lag {
+                let lag = show_duration(Duration::from_micros(lag.p99_us));
+                facts.push(("answers noticed late by, p99", lag));
+            }
         }
         Self {
             facts,
             steps: load
                 .steps
                 .iter()
-                .map(|account| StepView::of(account, evaluation, axis, held))
+                .map(|account| StepView::of(account, evaluation, axis.as_ref(), held))
                 .collect(),
+            phases: phases(load),
             probes: axis
+                .as_ref()
                 .filter(|_| !load.probes.is_empty())
                 .map(|axis| chart::probes(axis, &load.probes)),
             failures: load
@@ -325,7 +346,7 @@ impl StepView {
     fn of(
         account: &StepAccount,
         evaluation: &Evaluation,
-        axis: Option<chart::TimeAxis>,
+        axis: Option<&chart::TimeAxis>,
         held: Option<Duration>,
     ) -> Self {
         let about = |check: &&Check| match &check.declared.subject {
@@ -362,25 +383,21 @@ impl StepView {
                     } if *percentile == crate::units::Percentile::P95 => Some(*limit),
                     _ => None,
                 });
-        let figures = LatencyFigures::of(&account.answered());
+        let total = &account.total;
+        let figures = LatencyFigures::of(&total.answered());
         let show = |us: Option<u64>| {
             us.map_or_else(
                 || "–".to_owned(),
                 |us| show_duration(Duration::from_micros(us)),
             )
         };
-        let service = LatencyFigures::of(&account.service);
+        let service = LatencyFigures::of(&total.service);
         let title = format!("latency of {} over time", account.step);
-        let kinds: Vec<_> = account
-            .errors
-            .iter()
-            .map(|e| format!("{} {}", e.count, e.kind))
-            .collect();
         Self {
             scenario: account.step.scenario.clone(),
             step: account.step.step.clone(),
-            n: account.count(),
-            rate: rate(account.count(), held),
+            n: total.count(),
+            rate: rate(total.count(), held),
             p50: show(figures.map(|f| f.p50_us)),
             p95: show(figures.map(|f| f.p95_us)),
             p95_upper: figures
@@ -389,17 +406,57 @@ impl StepView {
             p99: show(figures.map(|f| f.p99_us)),
             max: show(figures.map(|f| f.max_us)),
             service_p95: show(service.map(|f| f.p95_us)),
-            first_token: LatencyFigures::of(&account.first_token).map(|f| show(Some(f.p95_us))),
-            errors: share(account.failures(), account.count()),
-            error_kinds: kinds.join(", "),
+            first_token: LatencyFigures::of(&total.first_token).map(|f| show(Some(f.p95_us))),
+            gap: LatencyFigures::of(&total.gaps).map(|f| show(Some(f.p95_us))),
+            tokens: total.tokens_per_second().map(|t| format!("{t:.0}/s")),
+            errors: share(total.failures(), total.count()),
+            error_kinds: words::kinds(total),
             outcome: outcome.map_or("none", Outcome::name),
             sign: outcome.map_or("", words::sign),
             target: limits.join(" · "),
             chart: axis
-                .filter(|_| account.series.iter().any(chart::judged))
+                .filter(|_| total.count() > 0)
                 .map(|axis| chart::latency(&title, axis, &account.series, p95_limit)),
         }
     }
+}
+
+/// The phases, where there is more to say than that one was judged.
+fn phases(load: &LoadAccount) -> Vec<PhaseView> {
+    if load.judged().count() < 2 {
+        return Vec::new();
+    }
+    let numbered = (0..).map(PhaseIndex).zip(&load.phases);
+    let views = numbered.map(|(index, account)| {
+        let mut tally = Tally::default();
+        for step in &load.steps {
+            if let Some(own) = step.phases.get(&index) {
+                tally.merge(own);
+            }
+        }
+        let phase = &account.phase;
+        let figures = LatencyFigures::of(&tally.answered());
+        let show = |us: fn(&LatencyFigures) -> u64| {
+            figures.map_or_else(
+                || "–".to_owned(),
+                |f| show_duration(Duration::from_micros(us(&f))),
+            )
+        };
+        let lasted = account.lasted();
+        PhaseView {
+            name: phase.name.clone(),
+            level: words::level(phase, load.planned.model),
+            lasted: show_duration(lasted),
+            judged: if phase.is_judged() { "judged" } else { "shown" },
+            n: tally.count(),
+            rate: rate(tally.count(), Some(lasted)),
+            p50: show(|f| f.p50_us),
+            p95: show(|f| f.p95_us),
+            p99: show(|f| f.p99_us),
+            errors: share(tally.failures(), tally.count()),
+        }
+    });
+    views.collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]

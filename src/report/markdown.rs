@@ -130,7 +130,7 @@ fn write_steps(out: &mut String, evaluation: &Evaluation) -> std::fmt::Result {
         "\n| step under load | n | p50 | p95 | p99 | errors |\n|---|--:|--:|--:|--:|--:|"
     )?;
     for account in load.steps.iter().take(MAX_ROWS) {
-        let figures = LatencyFigures::of(&account.answered());
+        let figures = LatencyFigures::of(&account.total.answered());
         let show = |us: fn(&LatencyFigures) -> u64| {
             figures.as_ref().map_or_else(
                 || "–".to_owned(),
@@ -138,15 +138,15 @@ fn write_steps(out: &mut String, evaluation: &Evaluation) -> std::fmt::Result {
             )
         };
         #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-        let errors = match account.count() {
+        let errors = match account.total.count() {
             0 => "–".to_owned(),
-            n => show_percent(account.failures() as f64 / n as f64),
+            n => show_percent(account.total.failures() as f64 / n as f64),
         };
         writeln!(
             out,
             "| {} | {} | {} | {} | {} | {errors} |",
             cell(&account.step.to_string()),
-            account.count(),
+            account.total.count(),
             show(|f| f.p50_us),
             show(|f| f.p95_us),
             show(|f| f.p99_us)

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use super::words;
-use crate::event::{Event, Latency, Phase, ProbeState, Record, Window};
+use crate::event::{Event, Latency, ProbeState, Record, Window};
 use crate::units::{show_duration, show_percent};
 
 /// Prints what happens to standard error, so that standard output holds only the decision.
@@ -13,7 +13,7 @@ pub struct Progress {
     every: Duration,
     last_line_us: u64,
     since: Totals,
-    phase: Phase,
+    phase: String,
 }
 
 /// What was counted since the last line.
@@ -33,7 +33,7 @@ impl Progress {
             every,
             last_line_us: 0,
             since: Totals::default(),
-            phase: Phase::WarmUp,
+            phase: String::new(),
         }
     }
 
@@ -89,15 +89,23 @@ impl Progress {
             }
             Event::StepBlocked { step, reason } => format!("  ? {step} not run: {reason}"),
             Event::LoadPlanned(load) => format!(
-                "  {} on {} steps, {} warm-up, {} judged",
+                "  profile `{}`: {} on {} steps",
+                load.profile,
                 words::offered(load),
-                load.steps.len(),
-                show_duration(load.warm_up),
-                show_duration(load.hold)
+                load.steps.len()
             ),
             Event::PhaseStarted { phase } => {
-                self.phase = *phase;
-                return None;
+                self.phase.clone_from(&phase.name);
+                let shown = if phase.is_judged() {
+                    ""
+                } else {
+                    ", not judged"
+                };
+                let lasts = show_duration(phase.lasts);
+                format!("  ─ {} for {lasts}{shown}", phase.name)
+            }
+            Event::LoadAborted(aborted) => {
+                format!("── load ended, as {}: {}", aborted.rule, aborted.seen)
             }
             Event::Window(window) => return self.window(record.at_us, window, &at),
             Event::FailureSample(sample) => {
@@ -114,11 +122,10 @@ impl Progress {
 
     fn window(&mut self, now_us: u64, window: &Window, at: &str) -> Option<String> {
         for step in &window.steps {
-            let errors: u64 = step.errors.values().sum();
-            self.since.answered.merge(&step.ok);
-            self.since.answered.merge(&step.failed);
-            self.since.requests += step.ok.count() + errors;
-            self.since.errors += errors;
+            let tally = &step.tally;
+            self.since.answered.merge(&tally.answered());
+            self.since.requests += tally.count();
+            self.since.errors += tally.failures();
         }
         self.since.users = window.users;
         let elapsed = Duration::from_micros(now_us.saturating_sub(self.last_line_us));
@@ -139,12 +146,9 @@ impl Progress {
                 .quantile(q)
                 .map_or_else(|| "–".to_owned(), show_duration)
         };
-        let phase = match self.phase {
-            Phase::WarmUp => "warm-up",
-            Phase::Hold => "load   ",
-        };
+        let phase: String = self.phase.chars().take(12).collect();
         Some(format!(
-            "{at}   {phase} {:>4} users {rate:>7.0}/s  p50 {:>8}  p95 {:>8}  p99 {:>8}  errors {}",
+            "{at}   {phase:<9} {:>4} users {rate:>7.0}/s  p50 {:>8}  p95 {:>8}  p99 {:>8}  errors {}",
             totals.users,
             figure(0.5),
             figure(0.95),

@@ -48,23 +48,24 @@ pub fn load_table(load: &LoadAccount) -> String {
     }
     let mut all = Latency::new();
     for step in &load.steps {
-        all.merge(&step.answered());
+        all.merge(&step.total.answered());
     }
     histogram(&mut out, &all);
-    if load.dropped > 0 {
+    let _ = writeln!(
+        out,
+        "\n  {DIM}answers by status:{DIM:#} {}",
+        words::statuses(&load.total())
+    );
+    if load.dropped() > 0 {
         let _ = writeln!(
             out,
-            "\n  {} of {} journeys were dropped",
-            load.dropped, load.arrived
+            "  {} of {} journeys were dropped",
+            load.dropped(),
+            load.arrived()
         );
     }
-    for step in load.steps.iter().filter(|s| s.failures() > 0) {
-        let kinds: Vec<_> = step
-            .errors
-            .iter()
-            .map(|e| format!("{} {}", e.count, e.kind))
-            .collect();
-        let _ = writeln!(out, "  {}: {}", step.step, kinds.join(", "));
+    for step in load.steps.iter().filter(|s| s.total.failures() > 0) {
+        let _ = writeln!(out, "  {}: {}", step.step, words::kinds(&step.total));
     }
     out
 }
@@ -75,12 +76,13 @@ fn row(step: &StepAccount, held: Duration) -> [String; HEADS.len()] {
     let of = |latency: &Latency, which: fn(&LatencyFigures) -> u64| {
         LatencyFigures::of(latency).map_or_else(none, |f| show(which(&f)))
     };
-    let answered = step.answered();
-    let n = step.count();
+    let total = &step.total;
+    let answered = total.answered();
+    let n = total.count();
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
     let (rate, errors) = (
         n as f64 / held.as_secs_f64().max(1e-9),
-        step.failures() as f64 / n.max(1) as f64,
+        total.failures() as f64 / n.max(1) as f64,
     );
     [
         step.step.to_string(),
@@ -90,8 +92,8 @@ fn row(step: &StepAccount, held: Duration) -> [String; HEADS.len()] {
         of(&answered, |f| f.p95_us),
         of(&answered, |f| f.p99_us),
         of(&answered, |f| f.max_us),
-        of(&step.service, |f| f.p95_us),
-        of(&step.first_token, |f| f.p95_us),
+        of(&total.service, |f| f.p95_us),
+        of(&total.first_token, |f| f.p95_us),
         if n == 0 { none() } else { show_percent(errors) },
     ]
 }

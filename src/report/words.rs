@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::decision::{Check, Evaluation, Outcome, StageReport, StageState, Verdict};
-use crate::event::{Gate, LoadPlanned, Model, Spacing, Stage, Subject};
+use crate::event::{Gate, LoadPlanned, Model, Phase, Shape, Stage, Subject, Tally};
 use crate::units::show_duration;
 
 /// The decision in one sentence that can be repeated in a meeting.
@@ -189,17 +189,58 @@ pub fn sign(outcome: Outcome) -> &'static str {
 /// The load that was to be offered, in a few words.
 #[must_use]
 pub fn offered(load: &LoadPlanned) -> String {
-    match load.model {
-        Model::Closed => plural(usize::try_from(load.users).unwrap_or(usize::MAX), "user"),
-        Model::Open { rate, spacing } => {
-            let spacing = match spacing {
-                Spacing::Even => "evenly",
-                Spacing::Poisson => "at random",
-            };
-            format!(
-                "{rate} journeys arriving {spacing}, at most {} users",
-                load.users
-            )
-        }
+    let most = load.shape.peak().show(load.model);
+    let up_to = match &load.shape {
+        Shape::Phases { phases } if phases.iter().filter(|p| p.is_judged()).count() > 1 => "up to ",
+        _ => "",
+    };
+    match (&load.shape, load.model) {
+        (Shape::Search(search), _) => format!(
+            "a search for the highest rate, from {} to at most {}",
+            search.start, search.most
+        ),
+        (_, Model::Closed) => format!("{up_to}{most}"),
+        (_, Model::Open { spacing }) => format!(
+            "{up_to}{most} journeys arriving {spacing}, at most {} users",
+            load.users
+        ),
     }
+}
+
+/// How much load there was in a phase: `20 users`, `from 20 to 40 users`.
+#[must_use]
+pub fn level(phase: &Phase, model: Model) -> String {
+    let (from, to) = (phase.from.show(model), phase.to.show(model));
+    if from == to {
+        return to;
+    }
+    format!("from {from} to {to}")
+}
+
+/// How many failures of each kind there were.
+#[must_use]
+pub fn kinds(tally: &Tally) -> String {
+    let kinds = tally.errors.iter().map(|(kind, n)| format!("{n} {kind}"));
+    kinds.collect::<Vec<_>>().join(", ")
+}
+
+/// How many answers of each status there were; the most frequent of them, when there are many.
+#[must_use]
+pub fn statuses(tally: &Tally) -> String {
+    const MOST: usize = 6;
+    let mut statuses: Vec<_> = tally.statuses.iter().collect();
+    statuses.sort_by_key(|(status, n)| (std::cmp::Reverse(**n), **status));
+    let more: u64 = statuses.iter().skip(MOST).map(|(_, n)| **n).sum();
+    let mut shown: Vec<String> = statuses
+        .iter()
+        .take(MOST)
+        .map(|(status, n)| format!("{n} × {status}"))
+        .collect();
+    if more > 0 {
+        shown.push(format!("{more} others"));
+    }
+    if shown.is_empty() {
+        return "none".to_owned();
+    }
+    shown.join(", ")
 }

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use super::{Evaluator, StageState};
-use crate::decision::judge::{Judgement, Sample, judge_errors, judge_latency};
+use crate::decision::breakpoint::{attempts, judge_breakpoint};
+use crate::decision::judge::Judgement;
 use crate::decision::outcome::Detail;
-use crate::decision::{Check, Outcome};
+use crate::decision::target::{judge_generator, judge_phases};
+use crate::decision::{Check, LoadAccount, Outcome};
 use crate::event::{
-    Clock, DeclaredCheck, ErrorScope, Moment, ProbeState, Probed, Redacted, Redactor, StepKey,
-    StepRan, Subject,
+    DeclaredCheck, Moment, ProbeState, Probed, Redacted, Redactor, SearchTarget, StepKey, StepRan,
+    Subject,
 };
-use crate::units::{Ratio, show_duration, show_percent};
+use crate::units::{Rate, Ratio, show_duration, show_percent};
 
 /// More than this many lines about one check hide rather than show.
 const MAX_DETAILS: usize = 5;
@@ -67,47 +69,18 @@ impl Evaluator {
                 moments,
                 at_least,
             } => self.settle_agent_health(declared, probes, moments, *at_least),
-            Subject::Latency {
-                step,
-                clock,
-                percentile,
-                limit,
-                decide,
-            } => self.settle_load(declared, |load| {
-                let account = load.steps.iter().find(|a| a.step == *step);
-                let sample = account.map_or_else(Sample::default, |account| Sample {
-                    answered: match clock {
-                        Clock::Response => account.answered(),
-                        Clock::FirstToken => account.first_token.clone(),
-                    },
-                    unanswered: match clock {
-                        Clock::Response => account.unanswered(),
-                        // A stream that never brought a token is the slowest of all.
-                        Clock::FirstToken => {
-                            account.count().saturating_sub(account.first_token.count())
-                        }
-                    },
-                });
-                judge_latency(&sample, *percentile, *limit, *decide)
-            }),
-            Subject::Errors {
-                scope,
-                limit,
-                decide,
-            } => self.settle_load(declared, |load| {
-                let chosen = || {
-                    load.steps.iter().filter(|a| match scope {
-                        ErrorScope::All => true,
-                        ErrorScope::Step(step) => a.step == *step,
-                    })
-                };
-                let failed = chosen().map(crate::decision::StepAccount::failures).sum();
-                let n = chosen().map(crate::decision::StepAccount::count).sum();
-                judge_errors(failed, n, *limit, *decide)
-            }),
-            Subject::Generator { delay } => {
-                self.settle_load(declared, |load| judge_generator(load, *delay))
+            subject @ (Subject::Latency { .. } | Subject::Errors { .. }) => {
+                self.settle_load(declared, |load| judge_phases(subject, load))
             }
+            Subject::Generator { delay } => {
+                self.settle_load(declared, |load| Some(judge_generator(load, *delay)))
+            }
+            Subject::NotAborted { .. } => self.settle_abort(declared),
+            Subject::Breakpoint {
+                at_least,
+                targets,
+                delay,
+            } => self.settle_breakpoint(declared, targets, *at_least, *delay),
         };
         Check {
             declared: declared.clone(),
@@ -241,24 +214,67 @@ impl Evaluator {
         Answer::new(outcome, plain(&seen))
     }
 
+    /// Whether all that was to be offered was offered.
     fn load_complete(&self) -> bool {
-        self.stage_report(crate::event::Stage::Load).state == StageState::Ended
+        let aborted = self.load.as_ref().is_some_and(|l| l.aborted.is_some());
+        !aborted && self.stage_report(crate::event::Stage::Load).state == StageState::Ended
     }
 
     /// Judges what the load stage brought. A load that was cut short can't say "no samples": it says nothing.
     fn settle_load(
         &self,
         declared: &DeclaredCheck,
-        judge: impl FnOnce(&super::LoadAccount) -> Judgement,
+        judge: impl FnOnce(&LoadAccount) -> Option<Judgement>,
     ) -> Answer {
-        let Some(load) = &self.load else {
+        let Some(judgement) = self.load.as_ref().and_then(judge) else {
             return self.not_run(declared);
         };
-        let judgement = judge(load);
-        if judgement.measured.is_none() && !self.load_complete() {
+        if judgement.measured.is_none()
+            && judgement.outcome != Outcome::Pass
+            && !self.load_complete()
+        {
             return self.not_run(declared);
         }
         Answer::of(judgement)
+    }
+
+    /// Every attempt is a line of the answer, whatever it came to.
+    fn settle_breakpoint(
+        &self,
+        declared: &DeclaredCheck,
+        targets: &[SearchTarget],
+        at_least: Rate,
+        delay: Duration,
+    ) -> Answer {
+        let made = self
+            .load
+            .as_ref()
+            .map(|load| attempts(load, targets, delay))
+            .unwrap_or_default();
+        let complete = self.load_complete();
+        let answer = self.settle_load(declared, |_| {
+            (complete && !made.is_empty()).then(|| judge_breakpoint(&made, at_least))
+        });
+        let details = made.iter().map(|attempt| Detail {
+            expected: format!("all targets hold at {}", attempt.rate),
+            seen: plain(&attempt.went.to_string()),
+            source: None,
+        });
+        Answer {
+            details: details.collect(),
+            ..answer
+        }
+    }
+
+    /// A load that its own rule ended failed; one that somebody else ended says nothing.
+    fn settle_abort(&self, declared: &DeclaredCheck) -> Answer {
+        match self.load.as_ref().map(|load| &load.aborted) {
+            Some(Some(aborted)) => Answer::new(Outcome::Fail, aborted.seen.clone()),
+            Some(None) if self.load_complete() => {
+                Answer::new(Outcome::Pass, plain("it ran to its end"))
+            }
+            _ => self.not_run(declared),
+        }
     }
 }
 
@@ -369,49 +385,5 @@ fn judge_step(ran: &StepRan) -> Answer {
         details,
         took: Some(ran.timings.end),
         ..Answer::new(outcome, seen)
-    }
-}
-
-/// A generator that sends late says nothing about the stack.
-fn judge_generator(load: &super::LoadAccount, limit: Duration) -> Judgement {
-    let Some(figures) = load.delay_figures() else {
-        return Judgement {
-            outcome: Outcome::Inconclusive,
-            seen: "nothing was sent in the judged phase".to_owned(),
-            measured: None,
-        };
-    };
-    let p99 = Duration::from_micros(figures.p99_us);
-    let (outcome, verdict) = if load.dropped > 0 {
-        return Judgement {
-            outcome: Outcome::Inconclusive,
-            seen: format!(
-                "{} of {} journeys could not begin, as all {} users were at work: the planned rate was not offered; raise `max_users`, or lower `rate` to what the stack can take",
-                load.dropped, load.arrived, load.planned.users
-            ),
-            measured: None,
-        };
-    } else if p99 <= limit {
-        (Outcome::Pass, "on time")
-    } else {
-        (
-            Outcome::Inconclusive,
-            "late: the generator is short of CPU, so latencies are partly its own",
-        )
-    };
-    Judgement {
-        outcome,
-        seen: format!(
-            "requests were sent {verdict}: delay p99 {}, at most {} allowed, of {} requests",
-            show_duration(p99),
-            show_duration(limit),
-            load.delay.count()
-        ),
-        measured: Some(crate::decision::Measured {
-            n: load.delay.count(),
-            estimate: show_duration(p99),
-            interval: ("–".to_owned(), "–".to_owned()),
-            of_limit: Some(p99.as_secs_f64() / limit.as_secs_f64()).filter(|r| r.is_finite()),
-        }),
     }
 }
