@@ -76,8 +76,8 @@ pub fn show_duration(duration: Duration) -> String {
 pub struct Rate(f64);
 
 impl Rate {
-    /// The most that is taken: beyond it, the interval is shorter than a clock can tell.
-    const MOST: f64 = 1_000_000.0;
+    /// The most that is taken, a million a second: beyond it, the interval is shorter than a clock can tell.
+    pub const MOST: Self = Self(1_000_000.0);
     /// Once a second.
     pub const ONE: Self = Self(1.0);
 
@@ -90,13 +90,13 @@ impl Rate {
     /// Makes a rate of a number of times per second, more than 0 and at most a million.
     #[must_use]
     pub fn new(per_second: f64) -> Option<Self> {
-        (per_second > 0.0 && per_second <= Self::MOST).then_some(Self(per_second))
+        (per_second > 0.0 && per_second <= Self::MOST.0).then_some(Self(per_second))
     }
 
     /// Both together; at most a million a second.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
-        Self((self.0 + other.0).min(Self::MOST))
+        Self((self.0 + other.0).min(Self::MOST.0))
     }
 
     /// Reads `50/s`, `300/m` or `1000/h`.

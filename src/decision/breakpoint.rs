@@ -5,9 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::judge::Judgement;
+use super::target::out_of_breath;
 use super::{LoadAccount, Outcome, judge_target};
 use crate::event::{PhaseIndex, ProbeState, Search, SearchTarget};
-use crate::units::{Rate, show_duration};
+use crate::units::Rate;
 
 /// One rate that was tried.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,9 +55,6 @@ impl fmt::Display for Went {
     }
 }
 
-/// Longest share of one core that the thread of the users may have before its own work shows in what it measures.
-pub const BUSY: f64 = 0.95;
-
 /// How the attempt in one phase went.
 #[must_use]
 pub fn attempt(
@@ -67,6 +65,13 @@ pub fn attempt(
 ) -> Option<Attempt> {
     let phase = load.phases.get(index.place())?;
     let rate = Rate::new(phase.phase.to.get())?;
+    let p99 = phase.delay.quantile(0.99).unwrap_or_default();
+    let own = load.generator_in(|phase| phase == index);
+    // First of all: a generator that is out of breath says nothing about the stack, whatever it measured.
+    if let Some(seen) = out_of_breath(p99, own.as_ref(), max_delay) {
+        let went = Went::NotOffered { seen };
+        return Some(Attempt { rate, went });
+    }
     let mut went = Went::Held;
     for target in targets {
         let judgement = judge_target(&target.subject, load, index)?;
@@ -75,10 +80,8 @@ pub fn attempt(
             Outcome::Pass => {}
             Outcome::Fail => {
                 let target = target.id.clone();
-                return Some(Attempt {
-                    rate,
-                    went: Went::Broke { target, seen },
-                });
+                let went = Went::Broke { target, seen };
+                return Some(Attempt { rate, went });
             }
             _ => went = Went::TooFew { seen },
         }
@@ -93,16 +96,8 @@ pub fn attempt(
     } else if phase.dropped > 0 {
         went = Went::NotOffered {
             seen: format!(
-                "{} of {} journeys could not begin, as all {} users were at work",
+                "{} of {} journeys could not begin, as all {} users were at work; raise `max_users`",
                 phase.dropped, phase.arrived, load.planned.users
-            ),
-        };
-    } else if let Some(p99) = phase.delay.quantile(0.99).filter(|p99| *p99 > max_delay) {
-        went = Went::NotOffered {
-            seen: format!(
-                "the generator was late, delay p99 {}, at most {} allowed",
-                show_duration(p99),
-                show_duration(max_delay)
             ),
         };
     }

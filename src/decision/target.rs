@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::breakpoint::BUSY;
 use super::judge::{Judgement, Sample, judge_errors, judge_latency};
-use super::{LoadAccount, Outcome, StepAccount};
+use super::{GeneratorFigures, LoadAccount, Outcome, StepAccount};
 use crate::event::{Clock, ErrorScope, PhaseIndex, Subject, Tally};
 use crate::units::{show_duration, show_percent};
+
+/// The largest share of its core that the thread of the users may have before its own work shows in what it measures.
+const BUSY: f64 = 0.95;
 
 /// Judges a target by one phase; nothing if the subject is no target of a step.
 #[must_use]
@@ -115,11 +117,67 @@ pub fn judge_generator(load: &LoadAccount, limit: Duration) -> Judgement {
     }
     let p99 = Duration::from_micros(figures.p99_us);
     let own = load.generator_figures();
-    let lag = own
-        .and_then(|g| g.lag)
-        .map(|l| Duration::from_micros(l.p99_us));
-    let starved = own.map_or(0.0, |g| g.starved);
-    let cpu = own.map_or(0.0, |g| g.cpu);
+    let late = out_of_breath(p99, own.as_ref(), limit);
+    let delay = load.delay();
+    let measured = Some(crate::decision::Measured {
+        n: delay.count(),
+        estimate: show_duration(p99),
+        interval: ("–".to_owned(), "–".to_owned()),
+        of_limit: Some(p99.as_secs_f64() / limit.as_secs_f64()).filter(|r| r.is_finite()),
+    });
+    match late {
+        Some(late) => Judgement {
+            measured,
+            ..open(late)
+        },
+        None => Judgement {
+            outcome: Outcome::Pass,
+            seen: format!(
+                "requests were sent on time: delay p99 {}, at most {} allowed, of {} requests{}",
+                show_duration(p99),
+                show_duration(limit),
+                delay.count(),
+                own.map_or_else(String::new, |own| format!(
+                    "; the generator used {} of its core",
+                    show_percent(own.cpu)
+                ))
+            ),
+            measured,
+        },
+    }
+}
+
+/// Why a generator is not to be trusted, and what would help; nothing if it is.
+///
+/// It is late when requests are sent after they were due, or when answers wait to be noticed; and one that is busy all
+/// the time measures itself.
+pub(super) fn out_of_breath(
+    delay_p99: Duration,
+    own: Option<&GeneratorFigures>,
+    limit: Duration,
+) -> Option<String> {
+    let lag = own.and_then(|g| g.lag);
+    let lag = lag.map(|l| Duration::from_micros(l.p99_us));
+    let (cpu, starved) = own.map_or((0.0, 0.0), |g| (g.cpu, g.starved));
+    let shown = show_duration(limit);
+    let late = if delay_p99 > limit {
+        format!(
+            "requests were sent late: delay p99 {}, at most {shown} allowed",
+            show_duration(delay_p99)
+        )
+    } else if let Some(lag) = lag.filter(|lag| *lag > limit) {
+        format!(
+            "answers were noticed late: lag p99 of the generator {}, at most {shown} allowed",
+            show_duration(lag)
+        )
+    } else if cpu > BUSY {
+        format!(
+            "the generator used {} of its core, so latencies are partly its own",
+            show_percent(cpu)
+        )
+    } else {
+        return None;
+    };
     let remedy = if starved > 0.1 {
         format!(
             "other work on this machine had the CPU for {} of the time: run `gates` where nothing else runs",
@@ -131,50 +189,5 @@ pub fn judge_generator(load: &LoadAccount, limit: Duration) -> Judgement {
     } else {
         "give the machine that runs `gates` more CPU, or offer less".to_owned()
     };
-    let shown = show_duration(limit);
-    let late = if p99 > limit {
-        Some(format!(
-            "requests were sent late: delay p99 {}, at most {shown} allowed",
-            show_duration(p99)
-        ))
-    } else if let Some(lag) = lag.filter(|lag| *lag > limit) {
-        Some(format!(
-            "answers were noticed late: lag p99 of the generator {}, at most {shown} allowed",
-            show_duration(lag)
-        ))
-    } else if cpu > BUSY {
-        Some(format!(
-            "the generator used {} of its core: latencies are partly its own",
-            show_percent(cpu)
-        ))
-    } else {
-        None
-    };
-    let delay = load.delay();
-    let measured = Some(crate::decision::Measured {
-        n: delay.count(),
-        estimate: show_duration(p99),
-        interval: ("–".to_owned(), "–".to_owned()),
-        of_limit: Some(p99.as_secs_f64() / limit.as_secs_f64()).filter(|r| r.is_finite()),
-    });
-    match late {
-        Some(late) => Judgement {
-            measured,
-            ..open(format!("{late}; {remedy}"))
-        },
-        None => Judgement {
-            outcome: Outcome::Pass,
-            seen: format!(
-                "requests were sent on time: delay p99 {}, at most {shown} allowed, of {} requests; {} of a core used{}",
-                show_duration(p99),
-                delay.count(),
-                show_percent(cpu),
-                lag.map_or_else(String::new, |lag| format!(
-                    ", lag p99 {}",
-                    show_duration(lag)
-                ))
-            ),
-            measured,
-        },
-    }
+    Some(format!("{late}; {remedy}"))
 }

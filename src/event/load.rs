@@ -65,8 +65,10 @@ pub struct FailureSample {
 /// A look at the load generator itself, about once a second.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GeneratorSample {
-    /// The phase at its end.
+    /// The phase that it is about.
     pub phase: PhaseIndex,
+    /// How long it is since the last look, microseconds.
+    pub over_us: u64,
     /// Share of one core that the thread of the users had since the last look, in thousandths.
     pub cpu_permille: u32,
     /// Share of the time in which it could have run and was not let, in thousandths: others had the CPU.

@@ -9,6 +9,7 @@ use super::generator::CpuMeter;
 use super::open::Batch;
 use super::watch::Watch;
 use super::{Field, probing, search};
+use crate::decision::LoadAccount;
 use crate::event::{Aborted, Event, GeneratorSample, Phase, Shape, Window};
 use crate::stop::Signal;
 
@@ -93,7 +94,7 @@ async fn play(field: &Arc<Field>, ticker: &mut Ticker<'_>, phases: &[Phase], beg
             probes = Some(Probes::start(field, Some(ends)));
         }
         if let Some(aborted) = ticker.until(to).await {
-            field.session.teller.tell(Event::LoadAborted(aborted));
+            ticker.tell(Event::LoadAborted(aborted));
             break;
         }
     }
@@ -187,6 +188,8 @@ pub(super) struct Ticker<'a> {
     cpu: CpuMeter,
     from: Instant,
     watch: Option<Watch>,
+    /// What a reader of the journal would know by now, where somebody has to know it at once.
+    pub(super) account: Option<LoadAccount>,
 }
 
 impl<'a> Ticker<'a> {
@@ -197,20 +200,27 @@ impl<'a> Ticker<'a> {
             cpu: CpuMeter::new(),
             from: Instant::now(),
             watch: abort.map(Watch::new),
+            account: None,
         }
     }
 
     /// Tells that a phase begins.
-    pub(super) fn begin(&self, phase: &Phase) {
+    pub(super) fn begin(&mut self, phase: &Phase) {
         let phase = phase.clone();
-        self.field
-            .session
-            .teller
-            .tell(Event::PhaseStarted { phase });
+        self.tell(Event::PhaseStarted { phase });
+    }
+
+    /// Tells an event.
+    pub(super) fn tell(&mut self, event: Event) {
+        let teller = &self.field.session.teller;
+        if let Some(account) = &mut self.account {
+            account.absorb(teller.micros(Instant::now()), &event);
+        }
+        teller.tell(event);
     }
 
     /// Empties the recorder until an instant; ends earlier if a rule says so.
-    async fn until(&mut self, end: Instant) -> Option<Aborted> {
+    pub(super) async fn until(&mut self, end: Instant) -> Option<Aborted> {
         while Instant::now() < end {
             if let (_, Some(aborted)) = self.window(end).await {
                 return Some(aborted);
@@ -220,7 +230,7 @@ impl<'a> Ticker<'a> {
     }
 
     /// Waits for the end of the window, at most until an instant, and tells what happened in it.
-    pub(super) async fn window(&mut self, latest: Instant) -> (Vec<Window>, Option<Aborted>) {
+    async fn window(&mut self, latest: Instant) -> (Vec<Window>, Option<Aborted>) {
         tokio::time::sleep_until((self.from + WINDOW).min(latest).into()).await;
         let windows = self.empty();
         let broken = self.watch.as_mut().and_then(|w| w.look(&windows));
@@ -233,22 +243,26 @@ impl<'a> Ticker<'a> {
 
     /// Tells all that happened since the last time.
     pub(super) fn empty(&mut self) -> Vec<Window> {
-        let teller = &self.field.session.teller;
         let (from, now) = (self.from, Instant::now());
         self.from = now;
+        let (from_us, to_us) = {
+            let teller = &self.field.session.teller;
+            (teller.micros(from), teller.micros(now))
+        };
         let phase = self.field.timeline.phase_of(from);
         let (mut windows, mut users, mut lag) = (Vec::new(), 0, None);
         self.field.record(|r| {
             users = r.users;
-            windows = r.drain(teller.micros(from), teller.micros(now));
+            windows = r.drain(from_us, to_us);
             lag = Some(r.take_lag());
         });
         for window in &windows {
-            teller.tell(Event::Window(window.clone()));
+            self.tell(Event::Window(window.clone()));
         }
         if let Some(cpu) = self.cpu.look() {
-            teller.tell(Event::Generator(GeneratorSample {
+            self.tell(Event::Generator(GeneratorSample {
                 phase,
+                over_us: to_us.saturating_sub(from_us),
                 cpu_permille: cpu.ran_permille,
                 starved_permille: cpu.starved_permille,
                 lag: lag.unwrap_or_default(),

@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 use super::Field;
 use super::conductor::Ticker;
 use super::open::Batch;
+use crate::decision::LoadAccount;
 use crate::decision::breakpoint::{Attempt, attempt, next_rate};
-use crate::decision::{LoadAccount, ProbePoint};
 use crate::event::{
-    ErrorKind, Event, Figures, Level, LoadPlanned, Phase, PhaseIndex, Search, SearchTarget,
-    Subject, Window,
+    ErrorKind, Event, Figures, Level, LoadPlanned, Phase, PhaseIndex, Search, SearchTarget, Subject,
 };
 use crate::units::Rate;
 
@@ -25,161 +24,140 @@ pub(super) async fn search(
     search: &Search,
     batches: &std::sync::mpsc::Sender<Batch>,
 ) {
-    let mut attempts = Attempts::new(field);
-    while let Some(rate) = next_rate(search, &attempts.made) {
-        let went = attempts.make(field, ticker, search, batches, rate).await;
-        let Some(went) = went else {
+    let targets = targets(field);
+    ticker.account = Some(account(field));
+    let mut made = Vec::new();
+    while let Some(rate) = next_rate(search, &made) {
+        let Some(phase) = offer(field, ticker, search, batches, rate).await else {
             return;
         };
-        attempts.made.push(went);
-    }
-}
-
-/// The attempts so far, and the same account of them that the journal's reader will come to.
-struct Attempts {
-    account: LoadAccount,
-    targets: Vec<SearchTarget>,
-    made: Vec<Attempt>,
-}
-
-impl Attempts {
-    fn new(field: &Field) -> Self {
-        let session = &field.session;
-        let profile = &session.environment.load;
-        let mut steps = Vec::new();
-        field.record(|r| steps = r.steps().to_vec());
-        let declared = session.plan.declare().into_iter();
-        let targets = declared
-            .filter_map(|check| match check.subject {
-                Subject::Breakpoint { targets, .. } => Some(targets),
-                _ => None,
-            })
-            .next()
-            .unwrap_or_default();
-        Self {
-            account: LoadAccount::new(LoadPlanned {
-                profile: profile.name.clone(),
-                model: profile.model,
-                users: profile.users,
-                shape: profile.shape.clone(),
-                steps,
-            }),
-            targets,
-            made: Vec::new(),
-        }
-    }
-
-    /// Offers one rate, waits for the last of its requests, and says how it went.
-    async fn make(
-        &mut self,
-        field: &Field,
-        ticker: &mut Ticker<'_>,
-        search: &Search,
-        batches: &std::sync::mpsc::Sender<Batch>,
-        rate: Rate,
-    ) -> Option<Attempt> {
-        let level = Level::rate(rate);
-        let phase = |name: String, lasts, from, to, figures| Phase {
-            name,
-            lasts,
-            from,
-            to,
-            figures,
+        let Some(went) = judge(field, ticker, &targets, phase) else {
+            return;
         };
-        let settle = phase(
-            format!("up to {rate}"),
-            search.settle,
-            Level::NONE,
-            level,
-            Figures::Shown,
-        );
-        let measure = phase(
-            rate.to_string(),
-            search.measure,
-            level,
-            level,
-            Figures::Judged,
-        );
-        let grace = field.session.environment.load.grace;
-        let drain = phase(
-            format!("after {rate}"),
-            grace,
-            Level::NONE,
-            Level::NONE,
-            Figures::Shown,
-        );
-        let begin = Instant::now();
-        let judged = PhaseIndex(u32::try_from(self.account.phases.len()).ok()? + 1);
-        let phases = vec![settle, measure, drain];
-        field.timeline.add(begin, &phases);
-        batches
-            .send(Batch {
-                begin,
-                phases: phases.clone(),
-            })
-            .ok()?;
-        let mut to = begin;
-        for phase in &phases[..2] {
-            self.tell_begin(field, ticker, phase);
-            to += phase.lasts;
-            self.listen(field, ticker, to).await?;
-        }
-        self.tell_begin(field, ticker, &phases[2]);
-        let latest = to + grace;
-        let mut hanging = Vec::new();
-        loop {
-            field.record(|r| hanging = r.in_flight(judged));
-            if hanging.is_empty() || Instant::now() >= latest {
-                break;
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-        self.absorb(field, ticker.empty());
-        let mut account = self.account.clone();
-        for (step, n) in hanging {
-            // Whoever has waited for so long will not be told of a success in time.
-            if let Some(account) = account.steps.iter_mut().find(|a| a.step == step) {
-                let tally = account.phases.entry(judged).or_default();
-                *tally.errors.entry(ErrorKind::CutOff).or_insert(0) += n;
-            }
-        }
-        let max_delay = field.session.environment.load.max_delay;
-        attempt(&account, judged, &self.targets, max_delay)
+        made.push(went);
     }
+}
 
-    fn tell_begin(&mut self, field: &Field, ticker: &Ticker<'_>, phase: &Phase) {
+/// The targets that the plan declared for the search.
+fn targets(field: &Field) -> Vec<SearchTarget> {
+    let mut declared = field.session.plan.declare().into_iter();
+    let targets = declared.find_map(|check| match check.subject {
+        Subject::Breakpoint { targets, .. } => Some(targets),
+        _ => None,
+    });
+    targets.unwrap_or_default()
+}
+
+/// The account that a reader of the journal begins with.
+fn account(field: &Field) -> LoadAccount {
+    let profile = &field.session.environment.load;
+    let mut steps = Vec::new();
+    field.record(|r| steps = r.steps().to_vec());
+    LoadAccount::new(LoadPlanned {
+        profile: profile.name.clone(),
+        model: profile.model,
+        users: profile.users,
+        shape: profile.shape.clone(),
+        steps,
+    })
+}
+
+/// Offers one rate and waits for the last of its requests; the phase in which it was measured, or nothing if the load
+/// was ended.
+async fn offer(
+    field: &Field,
+    ticker: &mut Ticker<'_>,
+    search: &Search,
+    batches: &std::sync::mpsc::Sender<Batch>,
+    rate: Rate,
+) -> Option<PhaseIndex> {
+    let grace = field.session.environment.load.grace;
+    let phases = phases(search, rate, grace);
+    let begin = Instant::now();
+    let begun = ticker.account.as_ref().map_or(0, |a| a.phases.len());
+    let measured = PhaseIndex(u32::try_from(begun + 1).ok()?);
+    field.timeline.add(begin, &phases);
+    let batch = Batch {
+        begin,
+        phases: phases.to_vec(),
+    };
+    batches.send(batch).ok()?;
+    let mut to = begin;
+    for phase in &phases[..2] {
         ticker.begin(phase);
-        let at = field.session.teller.micros(Instant::now());
-        let phase = phase.clone();
-        self.account.absorb(at, &Event::PhaseStarted { phase });
-    }
-
-    /// Takes in what happens until an instant; nothing if a rule ended the load.
-    async fn listen(&mut self, field: &Field, ticker: &mut Ticker<'_>, end: Instant) -> Option<()> {
-        while Instant::now() < end {
-            let (windows, aborted) = ticker.window(end).await;
-            self.absorb(field, windows);
-            if let Some(aborted) = aborted {
-                field.session.teller.tell(Event::LoadAborted(aborted));
-                return None;
-            }
+        to += phase.lasts;
+        if let Some(aborted) = ticker.until(to).await {
+            ticker.tell(Event::LoadAborted(aborted));
+            return None;
         }
-        Some(())
     }
-
-    fn absorb(&mut self, field: &Field, windows: Vec<Window>) {
-        let teller = &field.session.teller;
-        for window in windows {
-            self.account
-                .absorb(window.to_us, &Event::Window(window.clone()));
+    ticker.begin(&phases[2]);
+    let latest = to + grace;
+    loop {
+        let mut hanging = Vec::new();
+        field.record(|r| hanging = r.in_flight(measured));
+        if hanging.is_empty() || Instant::now() >= latest {
+            break;
         }
+        tokio::time::sleep(LOOK).await;
+    }
+    ticker.empty();
+    Some(measured)
+}
+
+/// The rate rises, is measured, and what it left behind ends.
+fn phases(search: &Search, rate: Rate, grace: Duration) -> [Phase; 3] {
+    let level = Level::rate(rate);
+    [
+        Phase {
+            name: format!("up to {rate}"),
+            lasts: search.settle,
+            from: Level::NONE,
+            to: level,
+            figures: Figures::Shown,
+        },
+        Phase {
+            name: rate.to_string(),
+            lasts: search.measure,
+            from: level,
+            to: level,
+            figures: Figures::Judged,
+        },
+        Phase {
+            name: format!("after {rate}"),
+            lasts: grace,
+            from: Level::NONE,
+            to: Level::NONE,
+            figures: Figures::Shown,
+        },
+    ]
+}
+
+/// How the attempt in one phase went.
+fn judge(
+    field: &Field,
+    ticker: &mut Ticker<'_>,
+    targets: &[SearchTarget],
+    phase: PhaseIndex,
+) -> Option<Attempt> {
+    let account = ticker.account.as_mut()?;
+    let teller = &field.session.teller;
+    {
         let mut sick = field.sick.lock().unwrap_or_else(PoisonError::into_inner);
         for (at, probe, state) in sick.drain(..) {
-            self.account.probes.push(ProbePoint {
-                probe,
-                at_us: teller.micros(at),
-                state,
-            });
+            account.probed(teller.micros(at), &probe, state);
         }
     }
+    let mut account = account.clone();
+    let mut hanging = Vec::new();
+    field.record(|r| hanging = r.in_flight(phase));
+    for (step, n) in hanging {
+        // Whoever has waited for so long will not be told of a success in time.
+        if let Some(account) = account.steps.iter_mut().find(|a| a.step == step) {
+            let tally = account.phases.entry(phase).or_default();
+            *tally.errors.entry(ErrorKind::CutOff).or_insert(0) += n;
+        }
+    }
+    let max_delay = field.session.plan.max_delay();
+    attempt(&account, phase, targets, max_delay)
 }

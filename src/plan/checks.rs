@@ -1,5 +1,7 @@
 //! Declares every check that a plan owes an answer to, before anything is sent.
 
+use std::time::Duration;
+
 use super::Plan;
 use super::environment::{Permission, Refusal};
 use super::scenario::{Scenario, Step};
@@ -177,6 +179,27 @@ impl Plan {
         checks
     }
 
+    /// How late the generator may be: what gates.toml says, or so little that it hardly shows in any figure that is
+    /// judged.
+    #[must_use]
+    pub fn max_delay(&self) -> Duration {
+        const USUAL: Duration = Duration::from_millis(50);
+        // A runtime's timer goes in steps of a millisecond.
+        const LEAST: Duration = Duration::from_millis(5);
+        if let Some(delay) = self.environment.load.max_delay {
+            return delay;
+        }
+        let own = self.scenarios.iter().filter(|s| s.used_by(Stage::Load));
+        let targets = own.flat_map(Scenario::all_steps).map(|step| {
+            self.targets
+                .for_step(&step.targets, step.action.is_stream())
+        });
+        let limits = targets.flat_map(|t| t.latency).map(|target| target.limit);
+        limits
+            .min()
+            .map_or(USUAL, |least| (least / 10).clamp(LEAST, USUAL))
+    }
+
     fn under_load(&self) -> Vec<DeclaredCheck> {
         let profile = &self.environment.load;
         let search = matches!(profile.shape, Shape::Search(_));
@@ -220,7 +243,7 @@ impl Plan {
             let about = Subject::Breakpoint {
                 at_least: profile.at_least,
                 targets: searched,
-                delay: profile.max_delay,
+                delay: self.max_delay(),
             };
             checks.push(check(
                 "breakpoint",
@@ -263,7 +286,7 @@ impl Plan {
             "the generator kept to its schedule",
             "generator",
             Subject::Generator {
-                delay: profile.max_delay,
+                delay: self.max_delay(),
             },
             "Give the machine that runs `gates` more CPU, or offer less.",
         ));

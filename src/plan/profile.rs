@@ -25,8 +25,8 @@ pub struct LoadProfile {
     pub grace: Duration,
     /// Pause between two rounds of probes while load runs.
     pub probe_every: Duration,
-    /// Longest p99 of the delay between due and sent before the generator distrusts itself.
-    pub max_delay: Duration,
+    /// Longest p99 of the delay between due and sent before the generator distrusts itself; nothing if the targets say.
+    pub max_delay: Option<Duration>,
     /// What ends the load before its time.
     pub abort: Option<Abort>,
 }
@@ -261,7 +261,7 @@ impl ProfileKeys {
             at_least: self.at_least.or(self.rate).unwrap_or(Rate::ONE),
             grace: self.grace.unwrap_or(Duration::from_secs(15)),
             probe_every: self.probe_every.unwrap_or(Duration::from_secs(1)),
-            max_delay: self.max_delay.unwrap_or(Duration::from_millis(50)),
+            max_delay: self.max_delay,
             abort: self.abort,
         })
     }
@@ -286,7 +286,7 @@ impl ProfileKeys {
         let most = self
             .most
             .or_else(|| Rate::new(start.per_second() * 1024.0))
-            .unwrap_or(start);
+            .unwrap_or(Rate::MOST);
         if most < start {
             let problem = format!("the search begins at {start}, above `most`, {most}");
             return Err((None, problem));

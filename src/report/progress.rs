@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use super::words;
-use crate::event::{Event, Latency, ProbeState, Record, Window};
+use crate::event::{Event, Latency, ProbeState, Record, Stage, Window};
 use crate::units::{show_duration, show_percent};
 
 /// Prints what happens to standard error, so that standard output holds only the decision.
@@ -14,6 +14,8 @@ pub struct Progress {
     last_line_us: u64,
     since: Totals,
     phase: String,
+    /// Whether nothing but load was ever to run, so that what does not run is no news.
+    only_load: bool,
 }
 
 /// What was counted since the last line.
@@ -34,6 +36,7 @@ impl Progress {
             last_line_us: 0,
             since: Totals::default(),
             phase: String::new(),
+            only_load: false,
         }
     }
 
@@ -53,6 +56,7 @@ impl Progress {
         );
         let text = match &record.event {
             Event::RunStarted(run) => {
+                self.only_load = run.checks.iter().all(|c| c.stage == Stage::Load);
                 let faults = if run.faults.is_empty() {
                     String::new()
                 } else {
@@ -67,6 +71,7 @@ impl Progress {
                 )
             }
             Event::StageStarted { stage } => format!("── {stage}"),
+            Event::StageSkipped { .. } if self.only_load => return None,
             Event::StageSkipped { stage, reason } => format!("── {stage} skipped: {reason}"),
             Event::Probed(probed) if probed.state == ProbeState::Healthy => match probed.moment {
                 crate::event::Moment::Before => format!("  ✓ {} {}", probed.probe, probed.seen),

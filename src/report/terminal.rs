@@ -8,6 +8,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::words;
 use crate::decision::{Check, Evaluation, Outcome, Verdict};
+use crate::event::Subject;
 use crate::units::show_duration;
 
 /// More than these are better read in the report.
@@ -39,8 +40,22 @@ pub fn short(evaluation: &Evaluation, folder: &Path) -> String {
         let _ = writeln!(out, "  {reason}");
     }
     for check in words::attention(evaluation).into_iter().chain(open) {
-        let sign = words::sign(check.outcome);
-        let _ = writeln!(out, "  {sign} {}: {}", check.declared.id, check.seen);
+        if !is_search(check) {
+            let sign = words::sign(check.outcome);
+            let _ = writeln!(out, "  {sign} {}: {}", check.declared.id, check.seen);
+        }
+    }
+    // What a search came to is what it was run for, also when all is well.
+    for check in evaluation.checks.iter().filter(|c| is_search(c)) {
+        for attempt in &check.details {
+            let _ = writeln!(out, "  {}: {}", attempt.expected, attempt.seen);
+        }
+        let (sign, colour) = (words::sign(check.outcome), outcome_style(check.outcome));
+        let _ = writeln!(
+            out,
+            "\n  {colour}{sign}{colour:#} {BOLD}{}{BOLD:#}",
+            check.seen
+        );
     }
     let _ = write!(
         out,
@@ -48,6 +63,10 @@ pub fn short(evaluation: &Evaluation, folder: &Path) -> String {
         folder.join("report.html").display()
     );
     out
+}
+
+fn is_search(check: &Check) -> bool {
+    matches!(check.declared.subject, Subject::Breakpoint { .. })
 }
 
 fn write(out: &mut String, evaluation: &Evaluation, folder: &Path) -> std::fmt::Result {

@@ -256,7 +256,7 @@ impl Evaluator {
             (complete && !made.is_empty()).then(|| judge_breakpoint(&made, at_least))
         });
         let details = made.iter().map(|attempt| Detail {
-            expected: format!("all targets hold at {}", attempt.rate),
+            expected: format!("all targets at {}", attempt.rate),
             seen: plain(&attempt.went.to_string()),
             source: None,
         });

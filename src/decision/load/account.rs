@@ -208,29 +208,34 @@ impl LoadAccount {
     #[must_use]
     pub fn generator_figures(&self) -> Option<GeneratorFigures> {
         let judged: Vec<PhaseIndex> = self.judged().map(|(index, _)| index).collect();
+        self.generator_in(|phase| judged.contains(&phase))
+    }
+
+    /// What the generator's looks at itself in some phases come to.
+    #[must_use]
+    pub fn generator_in(&self, chosen: impl Fn(PhaseIndex) -> bool) -> Option<GeneratorFigures> {
         let mut lag = Latency::new();
-        let (mut looks, mut cpu, mut starved) = (0, 0, 0);
-        for (_, sample) in &self.generator {
-            if judged.contains(&sample.phase) {
-                looks += 1;
-                cpu += u64::from(sample.cpu_permille);
-                starved += u64::from(sample.starved_permille);
-                lag.merge(&sample.lag);
-            }
+        let (mut over, mut cpu, mut starved) = (0, 0, 0);
+        for (_, sample) in self.generator.iter().filter(|(_, s)| chosen(s.phase)) {
+            over += sample.over_us;
+            cpu += u64::from(sample.cpu_permille) * sample.over_us;
+            starved += u64::from(sample.starved_permille) * sample.over_us;
+            lag.merge(&sample.lag);
         }
         #[expect(
             clippy::cast_precision_loss,
-            reason = "sums of thousandths stay far below 2^53"
+            reason = "microseconds of a run stay far below 2^53"
         )]
-        (looks > 0).then(|| GeneratorFigures {
-            cpu: cpu as f64 / looks as f64 / 1000.0,
-            starved: starved as f64 / looks as f64 / 1000.0,
+        let share = |sum: u64| sum as f64 / over as f64 / 1000.0;
+        (over > 0).then(|| GeneratorFigures {
+            cpu: share(cpu),
+            starved: share(starved),
             lag: LatencyFigures::of(&lag),
         })
     }
 }
 
-/// The generator over the judged phases.
+/// The generator over some phases.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GeneratorFigures {
     /// Share of one core that the thread of the users had.
