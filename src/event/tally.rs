@@ -32,7 +32,7 @@ pub struct Tally {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub errors: BTreeMap<ErrorKind, u64>,
     /// Answers by status.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "pairs")]
     pub statuses: BTreeMap<u16, u64>,
     /// Bytes of response bodies.
     #[serde(default)]
@@ -96,5 +96,67 @@ impl Tally {
         #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
         let gaps = self.gaps.count() as f64;
         (!self.streaming.is_zero()).then(|| gaps / self.streaming.as_secs_f64())
+    }
+}
+
+/// A map with numbers as keys, as a list of pairs: within an event, serde can't read a number out of a JSON key.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        map: &BTreeMap<u16, u64>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<BTreeMap<u16, u64>, D::Error> {
+        Ok(Vec::<(u16, u64)>::deserialize(from)?.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Event, PhaseIndex, Record, StepKey, StepWindow, Window};
+
+    #[test]
+    fn what_is_written_about_a_second_of_load_reads_back_as_it_was() {
+        let mut times = Latency::default();
+        times.record(Duration::from_millis(3));
+        let tally = Tally {
+            ok: times.clone(),
+            failed: times.clone(),
+            service: times.clone(),
+            first_token: times.clone(),
+            gaps: times.clone(),
+            streaming: Duration::from_millis(7),
+            errors: BTreeMap::from([(ErrorKind::Timeout, 2), (ErrorKind::Expectation, 1)]),
+            statuses: BTreeMap::from([(200, 3), (503, 1)]),
+            bytes: 12,
+        };
+        let step = StepKey {
+            scenario: "health".to_owned(),
+            step: "home".to_owned(),
+        };
+        let record = Record {
+            at_us: 1,
+            event: Event::Window(Window {
+                phase: PhaseIndex(0),
+                from_us: 0,
+                to_us: 1,
+                users: 1,
+                arrived: 4,
+                dropped: 0,
+                delay: times,
+                steps: vec![StepWindow { step, tally }],
+            }),
+        };
+        let line = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<Record>(&line).unwrap(), record);
     }
 }

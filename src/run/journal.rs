@@ -198,31 +198,30 @@ fn read(path: &Path) -> Result<(Evaluator, Vec<DeclaredCheck>), JournalError> {
     let file = File::open(path).map_err(|e| JournalError::unreadable(path, e.to_string()))?;
     let mut evaluator = Evaluator::default();
     let mut checks = Vec::new();
-    for (n, line) in BufReader::new(file).split(b'\n').enumerate() {
-        let line = line.map_err(|e| JournalError::unreadable(path, e.to_string()))?;
-        match serde_json::from_slice::<Record>(&line) {
-            Ok(record) => {
-                if let Event::RunStarted(started) = &record.event {
-                    if started.schema != SCHEMA {
-                        let problem = format!(
-                            "it is of version {}, and this program reads version {SCHEMA}",
-                            started.schema
-                        );
-                        return Err(JournalError::unreadable(path, problem));
-                    }
-                    checks.clone_from(&started.checks);
-                }
-                evaluator.absorb(&record);
-            }
-            // A line that was cut off ends the journal. Without `run-ended`, the run is inconclusive anyway.
-            Err(_) if n > 0 => break,
-            Err(error) => {
-                return Err(JournalError::unreadable(
-                    path,
-                    format!("line 1 is not an event: {error}"),
-                ));
-            }
+    let mut reader = BufReader::new(file);
+    let mut line = Vec::new();
+    for n in 1_u64.. {
+        line.clear();
+        let read = reader.read_until(b'\n', &mut line);
+        read.map_err(|e| JournalError::unreadable(path, e.to_string()))?;
+        if n > 1 && line.last() != Some(&b'\n') {
+            // The end, or a line that was cut off. Without `run-ended`, the run is inconclusive anyway.
+            break;
         }
+        let record = serde_json::from_slice::<Record>(&line).map_err(|error| {
+            JournalError::unreadable(path, format!("line {n} is not an event: {error}"))
+        })?;
+        if let Event::RunStarted(started) = &record.event {
+            if started.schema != SCHEMA {
+                let problem = format!(
+                    "it is of version {}, and this program reads version {SCHEMA}",
+                    started.schema
+                );
+                return Err(JournalError::unreadable(path, problem));
+            }
+            checks.clone_from(&started.checks);
+        }
+        evaluator.absorb(&record);
     }
     Ok((evaluator, checks))
 }

@@ -256,6 +256,20 @@ fn a_run_that_is_killed_can_still_be_reported() {
     project
         .gates(&["report", folder.to_str().unwrap()])
         .ended_with(3);
+
+    // A line in the middle that says nothing is damage: what it told is missing, and no figure is to be made without it.
+    let whole = String::from_utf8(text).unwrap();
+    let (first, rest) = whole.split_once('\n').unwrap();
+    std::fs::write(&journal, format!("{first}\n{{}}\n{rest}")).unwrap();
+    let ended = project
+        .gates(&["report", folder.to_str().unwrap()])
+        .ended_with(4);
+    assert!(
+        ended.err.contains("line 2 is not an event"),
+        "{}",
+        ended.err
+    );
+
     std::fs::write(&journal, "not a journal\n").unwrap();
     let ended = project
         .gates(&["report", folder.to_str().unwrap()])
