@@ -1,9 +1,10 @@
 //! A time limit for one thing after the other, at the cost of one timer for all of them.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use tokio::task::unconstrained;
 use tokio::time::{Sleep, sleep_until};
 
 /// Rings when a limit is over. Most limits never are: so the timer stays set for an earlier one, and is set
@@ -43,7 +44,9 @@ impl Alarm {
             set.at = deadline;
             set.sleep.as_mut().reset(deadline.into());
         }
-        while set.sleep.as_mut().poll(cx).is_ready() {
+        // A server that always has something more to say uses up what tokio lets a task do at a time. The timer
+        // must not wait for more of that, or it would never ring.
+        while pin!(unconstrained(set.sleep.as_mut())).poll(cx).is_ready() {
             if set.at >= deadline {
                 // For the next one it has to be set again.
                 self.0 = None;
@@ -58,8 +61,6 @@ impl Alarm {
 
 #[cfg(test)]
 mod tests {
-    use std::pin::pin;
-
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);

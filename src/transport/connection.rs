@@ -18,6 +18,7 @@ use tokio_rustls::client::TlsStream;
 use super::TransportError;
 
 /// A connected byte stream.
+#[derive(Debug)]
 pub(super) enum Wire {
     /// TCP alone.
     Plain(TcpStream),

@@ -5,6 +5,7 @@ mod client;
 mod connection;
 mod connector;
 mod error;
+mod metered;
 mod sse;
 mod websocket;
 

@@ -14,6 +14,9 @@ use crate::plan::Address;
 /// What the content type of an event stream begins with, in whatever case.
 const EVENT_STREAM: &[u8] = b"text/event-stream";
 
+/// Most bytes of one event: what is kept while its end is awaited.
+pub(super) const MAX_EVENT: usize = 1024 * 1024;
+
 /// A stream, read to where it was to be read.
 #[derive(Debug)]
 pub struct Streamed {
@@ -129,6 +132,12 @@ impl Client {
                     return Ok(streamed);
                 }
             }
+            if parser.held() > MAX_EVENT {
+                return Err(TransportError::new(
+                    ErrorKind::TooLarge,
+                    format!("one event of the stream is longer than {MAX_EVENT} bytes"),
+                ));
+            }
         }
         streamed.timings.end = sent.elapsed();
         if is_stream {
@@ -190,6 +199,11 @@ struct Parser {
 }
 
 impl Parser {
+    /// Bytes that are kept until the event ends.
+    fn held(&self) -> usize {
+        self.line.len() + self.name.len() + self.data.len()
+    }
+
     /// Whether an event was begun and not ended.
     fn is_inside(&self) -> bool {
         self.any || !self.line.is_empty()

@@ -6,11 +6,14 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::TransportError;
 use super::client::{Client, Limits, Seen};
+use super::error::cause_of;
+use super::metered::{Metered, Spent};
 use super::sse::Gaps;
 use crate::event::{ErrorKind, Timings};
 use crate::plan::Address;
@@ -83,6 +86,7 @@ impl Client {
         let config = WebSocketConfig::default()
             .max_message_size(Some(limits.max_body))
             .max_frame_size(Some(limits.max_body));
+        let wire = Metered::new(wire, limits.max_body);
         let (mut socket, response) = client_async_with_config(request, wire, Some(config))
             .await
             .map_err(|e| socket_error(&e))?;
@@ -145,18 +149,27 @@ fn socket_error(error: &WsError) -> TransportError {
             refused.status = Some(response.status().as_u16());
             refused
         }
-        WsError::Io(error) => TransportError::io("the socket failed", error),
+        WsError::Io(error) => match cause_of::<Spent>(error) {
+            Some(spent) => TransportError::new(ErrorKind::TooLarge, spent.to_string()),
+            None => TransportError::io("the socket failed", error),
+        },
         WsError::ConnectionClosed | WsError::AlreadyClosed => TransportError::new(
             ErrorKind::Truncated,
             "the socket was closed before the message waited for",
         ),
-        WsError::Protocol(
-            tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
-        ) => TransportError::new(
+        WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => TransportError::new(
             ErrorKind::Reset,
             "the socket was cut off without a farewell",
         ),
+        WsError::Protocol(ProtocolError::HandshakeIncomplete) => TransportError::new(
+            ErrorKind::Reset,
+            "the connection was closed in the middle of the handshake",
+        ),
         WsError::Capacity(error) => TransportError::new(ErrorKind::TooLarge, error.to_string()),
+        WsError::AttackAttempt => TransportError::new(
+            ErrorKind::TooLarge,
+            "the headers of the handshake's answer are too long",
+        ),
         other => TransportError::new(ErrorKind::Protocol, other.to_string()),
     }
 }
