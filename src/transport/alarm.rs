@@ -85,4 +85,19 @@ mod tests {
             assert_eq!((now() - begun).as_millis(), u128::from(work.min(limit)));
         }
     }
+
+    #[tokio::test]
+    async fn it_rings_though_there_is_always_something_to_do() {
+        let busy = pin!(async {
+            loop {
+                tokio::task::coop::consume_budget().await;
+            }
+        });
+        let work = async {
+            let mut alarm = Alarm::default();
+            alarm.within(Instant::now(), 50 * MS, busy).await
+        };
+        let rang = tokio::time::timeout(5000 * MS, work).await;
+        assert_eq!(rang, Ok(None::<()>));
+    }
 }
