@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, header};
 
 use super::VirtualUser;
 use crate::event::{ErrorKind, SourceRef, Timings};
 use crate::plan::expectation::{Expectation, Reply};
 use crate::plan::{Action, Body, Destination, Step};
-use crate::transport::{Limits, TransportError, Until};
+use crate::transport::{Limits, OFFERED, TransportError, Until};
 
 /// How much is told about a step that went well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -243,7 +243,10 @@ async fn exchange(
     };
     match &step.action {
         Action::Http(request) => {
-            let (address, request) = user.request(step, request)?;
+            let (address, mut request) = user.request(step, request)?;
+            // Not for streams, whose pieces would be held back until there are enough of them.
+            let headers = request.headers_mut();
+            headers.entry(header::ACCEPT_ENCODING).or_insert(OFFERED);
             result.request = tell(&|| format!("{} {address}", request.method()));
             let exchange = user
                 .client
@@ -253,7 +256,7 @@ async fn exchange(
             Ok(Answer {
                 status: exchange.status,
                 headers: exchange.headers,
-                bytes: exchange.body.len() as u64,
+                bytes: exchange.bytes,
                 body: exchange.body,
                 events: 0,
                 last_event: None,

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::alarm::Alarm;
 use super::connection::Http1;
+use super::decode::Decoder;
 use super::{Connector, TransportError};
 use crate::event::{ErrorKind, Timings};
 use crate::plan::{Address, Origin};
@@ -42,8 +43,10 @@ pub struct Exchange {
     pub status: u16,
     /// The headers.
     pub headers: HeaderMap,
-    /// The whole body.
+    /// The whole body, decoded if it came encoded.
     pub body: Bytes,
+    /// Bytes of the body as it was sent.
+    pub bytes: u64,
     /// The clocks, from the moment of sending.
     pub timings: Timings,
 }
@@ -120,13 +123,27 @@ impl Client {
         seen.status = Some(status);
         seen.timings = timings;
         let (parts, body) = response.into_parts();
-        let body = read_body(&mut connection, body, limits.max_body).await?;
+        let (body, bytes) = if parts.headers.contains_key(header::CONTENT_ENCODING) {
+            let decoder = Decoder::of(&parts.headers, limits.max_body)?;
+            Box::pin(read_encoded(
+                &mut connection,
+                body,
+                decoder,
+                limits.max_body,
+            ))
+            .await?
+        } else {
+            let body = read_body(&mut connection, body, limits.max_body).await?;
+            let bytes = body.len();
+            (body, bytes)
+        };
         timings.end = sent.elapsed();
         self.keep(origin, connection);
         Ok(Exchange {
             status,
             headers: parts.headers,
             body,
+            bytes: bytes as u64,
             timings,
         })
     }
@@ -247,6 +264,39 @@ fn complete(address: &Address, request: &mut Request<Full<Bytes>>) {
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("gates/", env!("CARGO_PKG_VERSION")));
 
+fn too_long(most: usize) -> TransportError {
+    TransportError::new(
+        ErrorKind::TooLarge,
+        format!("the body is longer than {most} bytes"),
+    )
+}
+
+/// Reads a body that is encoded; tells what it says and how many bytes were sent. Both are bounded.
+async fn read_encoded(
+    connection: &mut Http1,
+    mut body: Incoming,
+    mut decoder: Option<Decoder>,
+    most: usize,
+) -> Result<(Bytes, usize), TransportError> {
+    let mut decoded = BytesMut::new();
+    let mut length = 0_usize;
+    while let Some(data) = connection.piece(&mut body).await {
+        let data = data?;
+        length += data.len();
+        if length > most {
+            return Err(too_long(most));
+        }
+        match &mut decoder {
+            Some(decoder) => decoded.extend_from_slice(&decoder.push(data)?),
+            None => decoded.extend_from_slice(&data),
+        }
+    }
+    if let Some(decoder) = &mut decoder {
+        decoded.extend_from_slice(&decoder.finish()?);
+    }
+    Ok((decoded.freeze(), length))
+}
+
 async fn read_body(
     connection: &mut Http1,
     mut body: Incoming,
@@ -259,10 +309,7 @@ async fn read_body(
         let data = data?;
         length += data.len();
         if length > most {
-            return Err(TransportError::new(
-                ErrorKind::TooLarge,
-                format!("the body is longer than {most} bytes"),
-            ));
+            return Err(too_long(most));
         }
         // Nearly every body is one piece: it is taken as it is, and copied only if another follows.
         match &first {

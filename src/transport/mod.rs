@@ -4,6 +4,7 @@ mod alarm;
 mod client;
 mod connection;
 mod connector;
+mod decode;
 mod error;
 mod metered;
 mod sse;
@@ -14,6 +15,7 @@ mod tests;
 
 pub use client::{Client, Exchange, Limits};
 pub use connector::{Connector, TlsError};
+pub(crate) use decode::OFFERED;
 pub use error::TransportError;
 pub use sse::{Streamed, Until};
 pub use websocket::Conversed;

@@ -8,6 +8,7 @@ use http_body_util::Full;
 
 use super::TransportError;
 use super::client::{Client, Limits, Seen};
+use super::decode::Decoder;
 use crate::event::{ErrorKind, Timings};
 use crate::plan::Address;
 
@@ -103,6 +104,7 @@ impl Client {
             bytes: 0,
             timings: begun.timings,
         };
+        let mut decoder = Decoder::of(&streamed.headers, limits.max_body)?;
         let mut parser = Parser::default();
         let mut gaps = Gaps::default();
         while let Some(data) = begun.connection.piece(&mut body).await {
@@ -115,6 +117,10 @@ impl Client {
                     format!("the stream is longer than {} bytes", limits.max_body),
                 ));
             }
+            let data = match &mut decoder {
+                Some(decoder) => decoder.push(data)?,
+                None => data,
+            };
             if !is_stream {
                 streamed.body.extend_from_slice(&data);
                 continue;
@@ -138,6 +144,10 @@ impl Client {
                     format!("one event of the stream is longer than {MAX_EVENT} bytes"),
                 ));
             }
+        }
+        if let Some(decoder) = &mut decoder {
+            // All that was said is out already: what could still come is the news that it was cut short.
+            decoder.finish()?;
         }
         streamed.timings.end = sent.elapsed();
         if is_stream {
