@@ -19,6 +19,31 @@ pub struct VirtualUser {
     random: fastrand::Rng,
 }
 
+/// All secrets of a user, wherever they came from.
+pub(super) struct Secrets<'a> {
+    known: &'a Redactor,
+    captured: &'a [String],
+    row: Option<&'a Row>,
+}
+
+impl Secrets<'_> {
+    fn redactor(&self) -> Redactor {
+        let mut redactor = self.known.clone();
+        for secret in self.captured {
+            redactor.add(secret);
+        }
+        for secret in self.row.into_iter().flat_map(Row::secrets) {
+            redactor.add(secret);
+        }
+        redactor
+    }
+
+    /// Whether there is one of them in a text.
+    pub(super) fn are_in(&self, text: &str) -> bool {
+        self.redactor().knows(text)
+    }
+}
+
 impl VirtualUser {
     /// A user who has done nothing yet. `known` knows the secrets of the environment.
     #[must_use]
@@ -139,14 +164,22 @@ impl VirtualUser {
     /// Knows all secrets of this user: those of the environment and those it captured.
     #[must_use]
     pub fn redactor(&self) -> Redactor {
-        let mut redactor = self.known.clone();
-        for secret in &self.secrets {
-            redactor.add(secret);
+        Secrets {
+            known: &self.known,
+            captured: &self.secrets,
+            row: self.row.as_ref(),
         }
-        for secret in self.row.iter().flat_map(crate::plan::Row::secrets) {
-            redactor.add(secret);
-        }
-        redactor
+        .redactor()
+    }
+
+    /// The client, and beside it what it must not tell everybody.
+    pub(super) fn client_and_secrets(&mut self) -> (&mut Client, Secrets<'_>) {
+        let secrets = Secrets {
+            known: &self.known,
+            captured: &self.secrets,
+            row: self.row.as_ref(),
+        };
+        (&mut self.client, secrets)
     }
 
     /// Leaves: connections are closed.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::alarm::Alarm;
 use super::connection::Http1;
 use super::decode::Decoder;
+use super::redirect::Redirects;
 use super::{Connector, TransportError};
 use crate::event::{ErrorKind, Timings};
 use crate::plan::{Address, Origin};
@@ -45,7 +46,7 @@ pub struct Exchange {
     pub headers: HeaderMap,
     /// The whole body, decoded if it came encoded.
     pub body: Bytes,
-    /// Bytes of the body as it was sent.
+    /// Bytes of the body as it was sent, and of the bodies of redirects before it.
     pub bytes: u64,
     /// The clocks, from the moment of sending.
     pub timings: Timings,
@@ -88,17 +89,32 @@ impl Client {
     ///
     /// # Errors
     /// When no complete answer came within the limits; the connection is then closed.
-    pub async fn send(
+    pub fn send(
         &mut self,
         address: &Address,
         request: Request<Full<Bytes>>,
         limits: Limits,
+    ) -> impl Future<Output = Result<Exchange, TransportError>> + Send {
+        self.send_and(address, request, limits, None)
+    }
+
+    /// The same, and follows redirects if told how.
+    ///
+    /// # Errors
+    /// Also when a redirect leads nowhere, or to where it must not be followed.
+    pub async fn send_and(
+        &mut self,
+        address: &Address,
+        request: Request<Full<Bytes>>,
+        limits: Limits,
+        redirects: Option<&Redirects<'_>>,
     ) -> Result<Exchange, TransportError> {
         let sent = Instant::now();
         let mut seen = Seen::default();
         let mut alarm = std::mem::take(&mut self.alarm);
         let ended = {
-            let exchange = pin!(self.exchange(address, request, limits, sent, &mut seen));
+            let exchange = self.exchange(address, request, limits, redirects, sent, &mut seen);
+            let exchange = pin!(exchange);
             alarm.within(sent, limits.timeout, exchange).await
         };
         self.alarm = alarm;
@@ -110,15 +126,26 @@ impl Client {
         address: &Address,
         request: Request<Full<Bytes>>,
         limits: Limits,
+        redirects: Option<&Redirects<'_>>,
         sent: Instant,
         seen: &mut Seen,
     ) -> Result<Exchange, TransportError> {
+        let mut passed = 0;
+        let begun = match redirects {
+            None => self.begin(address, request, sent).await?,
+            Some(redirects) => {
+                let way = self.follow(address, request, limits, redirects, sent, seen);
+                let begun;
+                (begun, passed) = Box::pin(way).await?;
+                begun
+            }
+        };
         let Begun {
             response,
             mut timings,
             mut connection,
             origin,
-        } = self.begin(address, request, sent).await?;
+        } = begun;
         let status = response.status().as_u16();
         seen.status = Some(status);
         seen.timings = timings;
@@ -143,7 +170,7 @@ impl Client {
             status,
             headers: parts.headers,
             body,
-            bytes: bytes as u64,
+            bytes: bytes as u64 + passed,
             timings,
         })
     }
@@ -264,7 +291,7 @@ fn complete(address: &Address, request: &mut Request<Full<Bytes>>) {
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("gates/", env!("CARGO_PKG_VERSION")));
 
-fn too_long(most: usize) -> TransportError {
+pub(super) fn too_long(most: usize) -> TransportError {
     TransportError::new(
         ErrorKind::TooLarge,
         format!("the body is longer than {most} bytes"),

@@ -7,6 +7,7 @@ mod connector;
 mod decode;
 mod error;
 mod metered;
+mod redirect;
 mod sse;
 mod websocket;
 
@@ -17,5 +18,6 @@ pub use client::{Client, Exchange, Limits};
 pub use connector::{Connector, TlsError};
 pub(crate) use decode::OFFERED;
 pub use error::TransportError;
+pub use redirect::Redirects;
 pub use sse::{Streamed, Until};
 pub use websocket::Conversed;

@@ -7,8 +7,9 @@ use http::{HeaderMap, Request};
 use http_body_util::Full;
 
 use super::TransportError;
-use super::client::{Client, Limits, Seen};
+use super::client::{Begun, Client, Limits, Seen};
 use super::decode::Decoder;
+use super::redirect::Redirects;
 use crate::event::{ErrorKind, Timings};
 use crate::plan::Address;
 
@@ -65,11 +66,22 @@ impl Client {
         request: Request<Full<Bytes>>,
         limits: Limits,
         until: Until<'_>,
+        redirects: Option<&Redirects<'_>>,
     ) -> Result<Streamed, TransportError> {
         let sent = Instant::now();
         let mut seen = Seen::default();
         let mut alarm = std::mem::take(&mut self.alarm);
-        let mut read = Box::pin(self.read_stream(address, request, limits, until, sent, &mut seen));
+        let mut read = Box::pin(async {
+            let (begun, passed) = match redirects {
+                None => (self.begin(address, request, sent).await?, 0),
+                Some(redirects) => {
+                    self.follow(address, request, limits, redirects, sent, &mut seen)
+                        .await?
+                }
+            };
+            self.read_stream(begun, passed, limits, until, sent, &mut seen)
+                .await
+        });
         let ended = alarm.within(sent, limits.timeout, read.as_mut()).await;
         drop(read);
         self.alarm = alarm;
@@ -78,14 +90,13 @@ impl Client {
 
     async fn read_stream(
         &mut self,
-        address: &Address,
-        request: Request<Full<Bytes>>,
+        mut begun: Begun,
+        passed: u64,
         limits: Limits,
         until: Until<'_>,
         sent: Instant,
         seen: &mut Seen,
     ) -> Result<Streamed, TransportError> {
-        let mut begun = self.begin(address, request, sent).await?;
         let (parts, mut body) = begun.response.into_parts();
         let status = parts.status.as_u16();
         seen.status = Some(status);
@@ -101,7 +112,7 @@ impl Client {
             body: Vec::new(),
             events: 0,
             last_event: None,
-            bytes: 0,
+            bytes: passed,
             timings: begun.timings,
         };
         let mut decoder = Decoder::of(&streamed.headers, limits.max_body)?;

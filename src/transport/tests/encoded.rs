@@ -196,7 +196,7 @@ async fn a_compressed_stream_is_read_as_it_comes() {
         ..tight()
     };
     let done = |name: &str, _: &str| name == "done";
-    let streamed = in_time(client().stream(&to, get(), limits, Until::Event(&done)))
+    let streamed = in_time(client().stream(&to, get(), limits, Until::Event(&done), None))
         .await
         .unwrap();
     assert_eq!((streamed.events, &*streamed.body), (2, &b"two"[..]));
@@ -210,7 +210,7 @@ async fn a_compressed_stream_is_read_as_it_comes() {
     let head =
         "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\n\r\n";
     let to = says([head.as_bytes(), &bomb].concat());
-    let error = in_time(client().stream(&to, get(), tight(), Until::End))
+    let error = in_time(client().stream(&to, get(), tight(), Until::End, None))
         .await
         .unwrap_err();
     assert_eq!(error.kind, ErrorKind::TooLarge, "{error}");

@@ -3,6 +3,7 @@
 mod broken;
 mod encoded;
 mod kept;
+mod redirects;
 mod slow;
 mod sockets;
 mod streams;
@@ -84,6 +85,29 @@ fn says(what: impl Into<Vec<u8>>) -> Address {
         heard(stream);
         let _ = stream.write_all(&what);
     })
+}
+
+/// A server that answers each request, told as its text, and keeps its connections.
+fn answers(answer: impl Fn(&str) -> String + Clone + Send + 'static) -> Address {
+    server(move |stream| {
+        loop {
+            let request = heard(stream);
+            if request.is_empty() || stream.write_all(answer(&request).as_bytes()).is_err() {
+                return;
+            }
+        }
+    })
+}
+
+/// The text of an answer.
+fn answer(status: u16, headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n\r\n{body}")
+}
+
+/// The address of another path on the same server.
+fn at(to: &Address, path: &str) -> Address {
+    Address::parse(&to.to_string().replace("/x", path)).unwrap()
 }
 
 /// What a client asks for: nothing but the address.
