@@ -1,5 +1,6 @@
 //! A virtual user: connections, variables and a row of test data of its own.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::event::Redactor;
@@ -24,12 +25,13 @@ pub(super) struct Secrets<'a> {
     known: &'a Redactor,
     captured: &'a [String],
     row: Option<&'a Row>,
+    cookies: Cow<'a, [String]>,
 }
 
 impl Secrets<'_> {
     fn redactor(&self) -> Redactor {
         let mut redactor = self.known.clone();
-        for secret in self.captured {
+        for secret in self.captured.iter().chain(&*self.cookies) {
             redactor.add(secret);
         }
         for secret in self.row.into_iter().flat_map(Row::secrets) {
@@ -59,10 +61,11 @@ impl VirtualUser {
         }
     }
 
-    /// Begins a journey: forgets what was captured, takes a row, fills in the scenario's own variables.
+    /// Begins a journey: forgets what was captured and all cookies, takes a row, fills in the scenario's own variables.
     pub fn begin(&mut self, scenario: &Scenario) {
         self.variables.clear();
         self.secrets.clear();
+        self.client.forget_cookies();
         if let Some(data) = &scenario.data {
             let random = self.random.usize(..);
             self.row = Some(data.row(self.row.as_ref(), random));
@@ -161,13 +164,14 @@ impl VirtualUser {
         least + most.saturating_sub(least).mul_f64(self.random.f64())
     }
 
-    /// Knows all secrets of this user: those of the environment and those it captured.
+    /// Knows all secrets of this user: those of the environment, those it captured, and its cookies.
     #[must_use]
     pub fn redactor(&self) -> Redactor {
         Secrets {
             known: &self.known,
             captured: &self.secrets,
             row: self.row.as_ref(),
+            cookies: Cow::Borrowed(self.client.cookie_values()),
         }
         .redactor()
     }
@@ -178,6 +182,7 @@ impl VirtualUser {
             known: &self.known,
             captured: &self.secrets,
             row: self.row.as_ref(),
+            cookies: Cow::Owned(self.client.cookie_values().to_vec()),
         };
         (&mut self.client, secrets)
     }

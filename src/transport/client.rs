@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::alarm::Alarm;
 use super::connection::Http1;
+use super::cookies::Jar;
 use super::decode::Decoder;
 use super::redirect::Redirects;
 use super::{Connector, TransportError};
@@ -59,6 +60,8 @@ pub struct Client {
     // A journey talks to one host, rarely to two or three: a list is faster than a map.
     connections: Vec<(Arc<Origin>, Http1)>,
     pub(super) alarm: Alarm,
+    /// Nothing as long as no answer has set a cookie, so that who needs none pays for none.
+    jar: Option<Box<Jar>>,
 }
 
 /// An answer whose body is still to come.
@@ -67,6 +70,8 @@ pub(super) struct Begun {
     pub(super) timings: Timings,
     pub(super) connection: Http1,
     pub(super) origin: Arc<Origin>,
+    /// Whether its headers say that its body is encoded.
+    pub(super) encoded: bool,
 }
 
 impl Client {
@@ -77,6 +82,7 @@ impl Client {
             connector,
             connections: Vec::new(),
             alarm: Alarm::default(),
+            jar: None,
         }
     }
 
@@ -145,12 +151,13 @@ impl Client {
             mut timings,
             mut connection,
             origin,
+            encoded,
         } = begun;
         let status = response.status().as_u16();
         seen.status = Some(status);
         seen.timings = timings;
         let (parts, body) = response.into_parts();
-        let (body, bytes) = if parts.headers.contains_key(header::CONTENT_ENCODING) {
+        let (body, bytes) = if encoded {
             let decoder = Decoder::of(&parts.headers, limits.max_body)?;
             Box::pin(read_encoded(
                 &mut connection,
@@ -184,44 +191,77 @@ impl Client {
     ) -> Result<Begun, TransportError> {
         let origin = Arc::clone(&address.origin);
         complete(address, &mut request);
+        self.add_cookies(address, request.headers_mut());
         let mut timings = Timings::default();
-        // A kept connection may have been closed by the server meanwhile. If it took nothing of the
-        // request, the request goes on a new one; else the failure is real and is told.
-        if let Some(mut connection) = self.take(&origin)
-            && connection.is_ready().await
-        {
-            match connection.send(request).await {
-                Ok(response) => {
-                    timings.headers = Some(sent.elapsed());
-                    return Ok(Begun {
-                        response,
-                        timings,
-                        connection,
-                        origin,
-                    });
+        let (response, connection) = 'answer: {
+            // A kept connection may have been closed by the server meanwhile. If it took nothing of the
+            // request, the request goes on a new one; else the failure is real and is told.
+            if let Some(mut connection) = self.take(&origin)
+                && connection.is_ready().await
+            {
+                match connection.send(request).await {
+                    Ok(response) => break 'answer (response, connection),
+                    Err((_, Some(unsent))) => request = unsent,
+                    Err((error, None)) => return Err(error),
                 }
-                Err((_, Some(unsent))) => request = unsent,
-                Err((error, None)) => return Err(error),
             }
-        }
-        // What is rare stands in a box of its own, so that what every request moves about stays small.
-        let mut connection = Box::pin(async {
-            let wire = self
-                .connector
-                .open(&origin.host, origin.port, origin.tls)
-                .await?;
-            Http1::begin(wire).await
-        })
-        .await?;
-        timings.connect = Some(sent.elapsed());
-        let response = connection.send(request).await.map_err(|(error, _)| error)?;
+            // What is rare stands in a box of its own, so that what every request moves about stays small.
+            let mut connection = Box::pin(async {
+                let wire = self
+                    .connector
+                    .open(&origin.host, origin.port, origin.tls)
+                    .await?;
+                Http1::begin(wire).await
+            })
+            .await?;
+            timings.connect = Some(sent.elapsed());
+            let response = connection.send(request).await;
+            (response.map_err(|(error, _)| error)?, connection)
+        };
         timings.headers = Some(sent.elapsed());
+        let encoded = self.look_at(address, response.headers());
         Ok(Begun {
             response,
             timings,
             connection,
             origin,
+            encoded,
         })
+    }
+
+    /// Takes the cookies of an answer; tells whether its body is encoded. One look for both, since most answers
+    /// have neither.
+    pub(super) fn look_at(&mut self, address: &Address, headers: &HeaderMap) -> bool {
+        let (mut encoded, mut cookies) = (false, false);
+        for name in headers.keys() {
+            encoded |= name == header::CONTENT_ENCODING;
+            cookies |= name == header::SET_COOKIE;
+        }
+        if cookies {
+            self.jar.get_or_insert_default().store(address, headers);
+        }
+        encoded
+    }
+
+    /// Adds the cookies that belong to an address, unless the request has its own.
+    pub(super) fn add_cookies(&self, address: &Address, headers: &mut HeaderMap) {
+        if let Some(jar) = &self.jar
+            && !headers.contains_key(header::COOKIE)
+            && let Some(cookies) = jar.header(address)
+        {
+            headers.insert(header::COOKIE, cookies);
+        }
+    }
+
+    /// Forgets all cookies, as a user who was not there before.
+    pub fn forget_cookies(&mut self) {
+        self.jar = None;
+    }
+
+    /// The values of all cookies that came since then. No report may show them.
+    #[must_use]
+    pub fn cookie_values(&self) -> &[String] {
+        self.jar.as_deref().map_or(&[], Jar::seen)
     }
 
     /// Keeps a connection whose answer was read to its end.

@@ -4,6 +4,7 @@ mod alarm;
 mod client;
 mod connection;
 mod connector;
+mod cookies;
 mod decode;
 mod error;
 mod metered;

@@ -83,6 +83,7 @@ impl Client {
         let url = format!("{scheme}://{host}{}", address.path);
         let mut request = url.into_client_request().map_err(|e| socket_error(&e))?;
         request.headers_mut().extend(headers);
+        self.add_cookies(address, request.headers_mut());
         let config = WebSocketConfig::default()
             .max_message_size(Some(limits.max_body))
             .max_frame_size(Some(limits.max_body));
@@ -90,6 +91,7 @@ impl Client {
         let (mut socket, response) = client_async_with_config(request, wire, Some(config))
             .await
             .map_err(|e| socket_error(&e))?;
+        self.look_at(address, response.headers());
         let status = response.status().as_u16();
         seen.timings.headers = Some(sent.elapsed());
         seen.status = Some(status);

@@ -1,6 +1,7 @@
 //! The client against real servers on loopback, most of them bad ones: what they share.
 
 mod broken;
+mod cookies;
 mod encoded;
 mod kept;
 mod redirects;

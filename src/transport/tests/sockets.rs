@@ -15,7 +15,10 @@ use crate::transport::{Conversed, TransportError};
 
 /// Takes a handshake, and tells what is said to a good one.
 fn greeting(stream: &mut TcpStream) -> String {
-    let request = heard(stream);
+    greeting_to(&heard(stream))
+}
+
+fn greeting_to(request: &str) -> String {
     let key = request
         .lines()
         .filter_map(|line| line.split_once(": "))
@@ -152,5 +155,26 @@ async fn handshakes_that_come_to_nothing() {
     ] {
         let error = converse(&to).await.unwrap_err();
         assert_eq!((error.kind, error.status), (kind, status), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn handshakes_bring_cookies_and_take_them() {
+    let to = server(|stream| {
+        let request = heard(stream);
+        let told = request
+            .lines()
+            .find_map(|line| line.strip_prefix("cookie: "))
+            .unwrap_or("none");
+        let greeting = greeting_to(&request).replace("\r\n\r\n", "\r\nset-cookie: s=1\r\n\r\n");
+        let length = u8::try_from(told.len()).unwrap();
+        let _ = stream.write_all(&[greeting.as_bytes(), &[0x81, length], told.as_bytes()].concat());
+        heard(stream);
+    });
+    let mut client = client();
+    for told in ["none", "s=1"] {
+        let talk = client.converse(&to, Vec::new(), Vec::new(), tight(), &|_: &str| true);
+        let conversed = in_time(talk).await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&conversed.body), told);
     }
 }
