@@ -524,7 +524,7 @@ fn read_redirects(group: &Group<'_>, text: &Located<String>) -> u8 {
                     text.span.clone(),
                     format!("`{number}` is none of `none`, `follow`, and 0 to {MOST_REDIRECTS}"),
                 );
-                group.add(match nearest(number, ["none", "follow"].into_iter()) {
+                group.add(match nearest(number, ["none", "follow"]) {
                     Some(near) => finding.help(format!("did you mean `{near}`?")),
                     None => finding.help("`redirects: follow` follows up to 10"),
                 });
