@@ -27,7 +27,8 @@ pub use address::{Address, Destination, NoAddress, Origin};
 pub use checks::{AGGREGATE, REACHABLE, agent_probe, service_probe};
 pub use data::{Data, Pick, Row};
 pub use environment::{
-    Agent, Aggregate, Ask, Environment, LoadProfile, Permission, Refusal, Safety, Service, Setting,
+    Agent, Aggregate, Ask, Environment, Http2Use, LoadProfile, Permission, Refusal, Safety,
+    Service, Setting,
 };
 pub use project::{Project, Protected, Settings, StackKind};
 pub use scenario::{Action, Body, JsonPart, Request, Retry, Scenario, Step};

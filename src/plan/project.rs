@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::environment::{
-    Agent, Aggregate, Ask, Environment, LoadProfile, Permission, Safety, Service, Setting,
+    Agent, Aggregate, Ask, Environment, Http2Use, LoadProfile, Permission, Safety, Service, Setting,
 };
 use super::expectation::Expectation;
 use super::node::{Node, Value, parse_toml};
@@ -281,6 +281,27 @@ fn read_load(mut group: Group<'_>, base: Option<LoadProfile>) -> LoadProfile {
     }
 }
 
+fn read_http2(group: &Group<'_>, text: Located<String>) -> Http2Use {
+    match text.value.as_str() {
+        "auto" => Http2Use::Auto,
+        "off" => Http2Use::Off,
+        "prior-knowledge" => Http2Use::PriorKnowledge,
+        other => {
+            let known = ["auto", "off", "prior-knowledge"];
+            let finding = Finding::at(
+                group.source,
+                text.span,
+                format!("`{other}` is none of `auto`, `off`, `prior-knowledge`"),
+            );
+            group.add(match nearest(other, known) {
+                Some(near) => finding.help(format!("did you mean `{near}`?")),
+                None => finding.help("`auto` speaks HTTP/2 over TLS if the server chooses it"),
+            });
+            Http2Use::Auto
+        }
+    }
+}
+
 /// `users`, or `rate` with `spacing` and `max_users`.
 fn read_model(group: &mut Group<'_>, base: &LoadProfile) -> (Model, u32) {
     let both = group
@@ -386,6 +407,8 @@ impl EnvironmentReader<'_> {
             .text("ca_file")
             .and_then(|t| self.fill(&group, &t))
             .filter(|p| !p.is_empty());
+        let http2 = group.text("http2").map(|text| read_http2(&group, text));
+        let http2 = http2.unwrap_or_default();
         let load = match group.group("profile", "`profile`") {
             Some(profile) => read_load(profile, load),
             None => load.unwrap_or_default(),
@@ -428,6 +451,7 @@ impl EnvironmentReader<'_> {
             aggregate,
             variables,
             ca_file: ca_file.map(|path| folder.join(path)),
+            http2,
             load,
         })
     }

@@ -210,6 +210,7 @@ fn mistakes_in_gates_toml_are_told() {
         ),
         environment("stages = [\"smoke\", \"laod\"]\n"),
         environment("writes = \"yes\"\nmax_users = 5\n"),
+        environment("http2 = \"prior-knowlege\"\n"),
         environment("[[environments.staging.services]]\nurl = \"http://h\"\n"),
         environment(
             "[[environments.staging.services]]\nname = \"a\"\nprobe = \"mysql\"\nurl = \"http://h\"\n",

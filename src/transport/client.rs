@@ -10,9 +10,9 @@ use hyper::body::Incoming;
 use std::sync::Arc;
 
 use super::alarm::Alarm;
-use super::connection::Http1;
 use super::cookies::Jar;
 use super::decode::Decoder;
+use super::link::Link;
 use super::redirect::Redirects;
 use super::{Connector, TransportError};
 use crate::event::{ErrorKind, Timings};
@@ -58,7 +58,7 @@ pub struct Exchange {
 pub struct Client {
     pub(super) connector: Arc<Connector>,
     // A journey talks to one host, rarely to two or three: a list is faster than a map.
-    connections: Vec<(Arc<Origin>, Http1)>,
+    connections: Vec<(Arc<Origin>, Link)>,
     pub(super) alarm: Alarm,
     /// Nothing as long as no answer has set a cookie, so that who needs none pays for none.
     jar: Option<Box<Jar>>,
@@ -68,7 +68,7 @@ pub struct Client {
 pub(super) struct Begun {
     pub(super) response: Response<Incoming>,
     pub(super) timings: Timings,
-    pub(super) connection: Http1,
+    pub(super) connection: Link,
     pub(super) origin: Arc<Origin>,
     /// Whether its headers say that its body is encoded.
     pub(super) encoded: bool,
@@ -124,6 +124,9 @@ impl Client {
             alarm.within(sent, limits.timeout, exchange).await
         };
         self.alarm = alarm;
+        if ended.is_none() {
+            self.distrust();
+        }
         seen.judge(ended, sent, limits)
     }
 
@@ -205,15 +208,14 @@ impl Client {
                     Err((error, None)) => return Err(error),
                 }
             }
+            // One of HTTP/2 still stands there, and is of no use.
+            self.forget(&origin);
             // What is rare stands in a box of its own, so that what every request moves about stays small.
-            let mut connection = Box::pin(async {
-                let wire = self
-                    .connector
-                    .open(&origin.host, origin.port, origin.tls)
-                    .await?;
-                Http1::begin(wire).await
-            })
-            .await?;
+            let mut connection = Box::pin(self.connector.link(&origin)).await?;
+            if let Link::Http2(shared) = &connection {
+                let shared = Link::Http2(shared.clone());
+                self.connections.push((Arc::clone(&origin), shared));
+            }
             timings.connect = Some(sent.elapsed());
             let response = connection.send(request).await;
             (response.map_err(|(error, _)| error)?, connection)
@@ -265,13 +267,30 @@ impl Client {
     }
 
     /// Keeps a connection whose answer was read to its end.
-    pub(super) fn keep(&mut self, origin: Arc<Origin>, connection: Http1) {
-        self.connections.push((origin, connection));
+    pub(super) fn keep(&mut self, origin: Arc<Origin>, connection: Link) {
+        if matches!(connection, Link::Http1(_)) {
+            self.connections.push((origin, connection));
+        }
     }
 
-    fn take(&mut self, origin: &Arc<Origin>) -> Option<Http1> {
+    /// A connection to use. That of HTTP/2 stays here at the same time: a stream that fails does not end it.
+    fn take(&mut self, origin: &Arc<Origin>) -> Option<Link> {
         let at = self.connections.iter().position(|(o, _)| *o == *origin)?;
+        if let (_, Link::Http2(connection)) = self.connections.get(at)? {
+            return Some(Link::Http2(connection.clone()));
+        }
         Some(self.connections.swap_remove(at).1)
+    }
+
+    fn forget(&mut self, origin: &Origin) {
+        self.connections.retain(|(o, _)| **o != *origin);
+    }
+
+    /// After a time limit: a connection of HTTP/2 on which nothing came may be dead, and the next user of it is
+    /// to find out on a new one.
+    pub(super) fn distrust(&mut self) {
+        self.connections
+            .retain(|(_, link)| matches!(link, Link::Http1(_)));
     }
 }
 
@@ -340,7 +359,7 @@ pub(super) fn too_long(most: usize) -> TransportError {
 
 /// Reads a body that is encoded; tells what it says and how many bytes were sent. Both are bounded.
 async fn read_encoded(
-    connection: &mut Http1,
+    connection: &mut Link,
     mut body: Incoming,
     mut decoder: Option<Decoder>,
     most: usize,
@@ -365,7 +384,7 @@ async fn read_encoded(
 }
 
 async fn read_body(
-    connection: &mut Http1,
+    connection: &mut Link,
     mut body: Incoming,
     most: usize,
 ) -> Result<Bytes, TransportError> {

@@ -85,7 +85,7 @@ impl AsyncWrite for Wire {
 }
 
 /// Most bytes of a response head. A server that sends more is answered with an error, not with memory.
-const MAX_HEAD: usize = 256 * 1024;
+pub(super) const MAX_HEAD: usize = 256 * 1024;
 
 /// An HTTP/1.1 connection that is moved by whoever waits for its answer. A task of its own would have to be
 /// woken for every request and again for every answer, at a third of what a request costs in all.

@@ -62,6 +62,9 @@ impl TransportError {
 
     /// Reads an error of the HTTP library.
     pub(super) fn http(error: &hyper::Error) -> Self {
+        if let Some(error) = cause_of::<h2::Error>(error) {
+            return Self::http2(error);
+        }
         if let Some(io) = cause_of::<io::Error>(error) {
             return match io.kind() {
                 // So it calls lengths and chunks that can't be read.
@@ -99,6 +102,22 @@ impl TransportError {
         Self::new(
             ErrorKind::Protocol,
             format!("the answer is not valid HTTP: {error}{cause}{hint}"),
+        )
+    }
+
+    /// Reads an error of HTTP/2.
+    fn http2(error: &h2::Error) -> Self {
+        if let Some(io) = error.get_io() {
+            return Self::io("the connection failed", io);
+        }
+        if error.is_remote() && (error.is_reset() || error.is_go_away()) {
+            return Self::new(ErrorKind::Reset, format!("the server gave up: {error}"));
+        }
+        Self::new(
+            ErrorKind::Protocol,
+            format!(
+                "the answer is not valid HTTP/2: {error} (does the server speak it? `http2` in gates.toml says so)"
+            ),
         )
     }
 

@@ -7,6 +7,8 @@ mod connector;
 mod cookies;
 mod decode;
 mod error;
+mod http2;
+mod link;
 mod metered;
 mod redirect;
 mod sse;

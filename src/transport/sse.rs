@@ -85,6 +85,9 @@ impl Client {
         let ended = alarm.within(sent, limits.timeout, read.as_mut()).await;
         drop(read);
         self.alarm = alarm;
+        if ended.is_none() {
+            self.distrust();
+        }
         seen.judge(ended, sent, limits)
     }
 

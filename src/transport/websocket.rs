@@ -73,10 +73,7 @@ impl Client {
         seen: &mut Seen,
     ) -> Result<Conversed, TransportError> {
         let origin = &address.origin;
-        let wire = self
-            .connector
-            .open(&origin.host, origin.port, origin.tls)
-            .await?;
+        let wire = self.connector.socket(origin).await?;
         seen.timings.connect = Some(sent.elapsed());
         let scheme = if origin.tls { "wss" } else { "ws" };
         let host = origin.header.to_str().unwrap_or(&origin.host);

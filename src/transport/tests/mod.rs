@@ -3,6 +3,7 @@
 mod broken;
 mod cookies;
 mod encoded;
+mod http2;
 mod kept;
 mod redirects;
 mod slow;
