@@ -4,7 +4,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use tokio::task::unconstrained;
+use tokio::task::coop::{has_budget_remaining, unconstrained};
 use tokio::time::{Sleep, sleep_until};
 
 /// Rings when a limit is over. Most limits never are: so the timer stays set for an earlier one, and is set
@@ -46,7 +46,14 @@ impl Alarm {
         }
         // A server that always has something more to say uses up what tokio lets a task do at a time. The timer
         // must not wait for more of that, or it would never ring.
-        while pin!(unconstrained(set.sleep.as_mut())).poll(cx).is_ready() {
+        let ring = |cx: &mut Context<'_>, sleep: Pin<&mut Sleep>| {
+            if has_budget_remaining() {
+                sleep.poll(cx).is_ready()
+            } else {
+                pin!(unconstrained(sleep)).poll(cx).is_ready()
+            }
+        };
+        while ring(cx, set.sleep.as_mut()) {
             if set.at >= deadline {
                 // For the next one it has to be set again.
                 self.0 = None;

@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Body as _, Incoming};
+use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -138,25 +138,12 @@ impl Http1 {
         })
     }
 
-    /// Waits for the next piece of an answer's body; nothing when it is complete.
-    pub(super) async fn piece(
+    /// Waits for something that this connection brings.
+    pub(super) fn bring<F: Future>(
         &mut self,
-        body: &mut Incoming,
-    ) -> Option<Result<Bytes, TransportError>> {
-        loop {
-            if body.is_end_stream() {
-                return None;
-            }
-            let frame = drive(&mut self.connection, pin!(body.frame())).await?;
-            match frame {
-                Ok(frame) => match frame.into_data() {
-                    Ok(data) => return Some(Ok(data)),
-                    // Trailers.
-                    Err(_) => continue,
-                },
-                Err(error) => return Some(Err(TransportError::http(&error))),
-            }
-        }
+        what: Pin<&mut F>,
+    ) -> impl Future<Output = F::Output> {
+        drive(&mut self.connection, what)
     }
 }
 

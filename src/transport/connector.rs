@@ -125,7 +125,7 @@ impl Connector {
     pub(super) async fn link(&self, origin: &Origin) -> Result<Link, TransportError> {
         let (wire, chosen) = self.open(origin, self.versions).await?;
         Ok(if chosen || self.prior.as_deref() == Some(origin) {
-            Link::Http2(Http2::begin(wire, origin).await?)
+            Link::Http2(Box::new(Http2::begin(wire, origin).await?))
         } else {
             Link::Http1(Http1::begin(wire).await?)
         })

@@ -1,5 +1,7 @@
 //! One connection of a user to a host, whichever version of HTTP it speaks.
 
+use std::pin::pin;
+
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
@@ -18,7 +20,8 @@ pub(super) enum Link {
     /// HTTP/1.1: one exchange at a time, and what goes wrong with one ends it.
     Http1(Http1),
     /// HTTP/2: one user has one exchange at a time here too, but a stream that fails takes no other with it.
-    Http2(Http2),
+    /// In a box, so that every connection of HTTP/1.1 stays as small as it is.
+    Http2(Box<Http2>),
 }
 
 impl Link {
@@ -46,22 +49,23 @@ impl Link {
         &mut self,
         body: &mut Incoming,
     ) -> Option<Result<Bytes, TransportError>> {
-        match self {
-            Self::Http1(connection) => connection.piece(body).await,
-            // A task of its own moves the connection.
-            Self::Http2(_) => loop {
-                if body.is_end_stream() {
-                    return None;
-                }
-                match body.frame().await? {
-                    Ok(frame) => match frame.into_data() {
-                        Ok(data) => return Some(Ok(data)),
-                        // Trailers.
-                        Err(_) => continue,
-                    },
-                    Err(error) => return Some(Err(TransportError::http(&error))),
-                }
-            },
+        loop {
+            if body.is_end_stream() {
+                return None;
+            }
+            let frame = match self {
+                Self::Http1(connection) => connection.bring(pin!(body.frame())).await?,
+                // A task of its own moves the connection.
+                Self::Http2(_) => body.frame().await?,
+            };
+            match frame {
+                Ok(frame) => match frame.into_data() {
+                    Ok(data) => return Some(Ok(data)),
+                    // Trailers.
+                    Err(_) => continue,
+                },
+                Err(error) => return Some(Err(TransportError::http(&error))),
+            }
         }
     }
 }
