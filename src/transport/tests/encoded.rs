@@ -188,7 +188,7 @@ async fn a_compressed_stream_is_read_as_it_comes() {
         let _ = stream.write_all(head.as_bytes());
         for piece in &pieces {
             let _ = stream.write_all(piece);
-            std::thread::sleep(std::time::Duration::from_millis(100));
+            std::thread::sleep(std::time::Duration::from_millis(400));
         }
     });
     let limits = Limits {
@@ -201,10 +201,10 @@ async fn a_compressed_stream_is_read_as_it_comes() {
         .unwrap();
     assert_eq!((streamed.events, &*streamed.body), (2, &b"two"[..]));
     assert!(
-        streamed.timings.first_token.unwrap().as_millis() < 80,
+        streamed.timings.first_token.unwrap().as_millis() < 300,
         "the first piece was held back"
     );
-    assert!(streamed.timings.max_gap.unwrap().as_millis() >= 80);
+    assert!(streamed.timings.max_gap.unwrap().as_millis() >= 300);
 
     let bomb = gzip(&vec![b'\n'; 1 << 20]);
     let head =

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use super::{answer, answers, get, heard, in_time, says, send, server, tight};
+use super::{answer, answers, get, heard, in_time, says, send, server, soon, tight};
 use crate::event::ErrorKind;
 use crate::plan::{Address, Http2Use};
 use crate::transport::{Client, Connector, Exchange, Limits, TransportError, Until};
@@ -353,7 +353,7 @@ async fn silence_is_a_timeout_and_the_next_request_goes_elsewhere() {
     })
     .await;
     let mut client = knowing(&to);
-    let error = ask(&mut client, &to).await.unwrap_err();
+    let error = in_time(client.send(&to, get(), soon())).await.unwrap_err();
     assert_eq!(
         (error.kind, error.status),
         (ErrorKind::Timeout, None),

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::{SOCKETS, client, endless, heard, in_time, says, server, tight};
+use super::{SOCKETS, client, endless, heard, in_time, says, server, soon, tight};
 use crate::event::ErrorKind;
 use crate::plan::Address;
-use crate::transport::{Conversed, TransportError};
+use crate::transport::{Conversed, Limits, TransportError};
 
 /// Takes a handshake, and tells what is said to a good one.
 fn greeting(stream: &mut TcpStream) -> String {
@@ -46,9 +46,9 @@ fn socket(first: &'static [u8], then: &'static [u8]) -> (Address, Arc<AtomicU64>
     (address, count)
 }
 
-async fn converse(to: &Address) -> Result<Conversed, TransportError> {
+async fn converse(to: &Address, limits: Limits) -> Result<Conversed, TransportError> {
     let never = |_: &str| false;
-    in_time(client().converse(to, Vec::new(), Vec::new(), tight(), &never)).await
+    in_time(client().converse(to, Vec::new(), Vec::new(), limits, &never)).await
 }
 
 #[tokio::test]
@@ -60,7 +60,7 @@ async fn a_socket_that_breaks_off_is_told_as_what_it_is() {
         (b"\x81\x02hi\x88\x02\x03\xe8", ErrorKind::Truncated),
     ] {
         let (to, _) = socket(said, b"");
-        let error = converse(&to).await.unwrap_err();
+        let error = converse(&to, tight()).await.unwrap_err();
         assert_eq!(
             (error.kind, error.status),
             (kind, Some(101)),
@@ -80,7 +80,7 @@ async fn frames_that_break_the_protocol() {
         b"\x09\x00",
     ] {
         let (to, _) = socket(said, b"");
-        let error = converse(&to).await.unwrap_err();
+        let error = converse(&to, tight()).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Protocol, "{said:?}: {error}");
     }
 }
@@ -105,7 +105,7 @@ async fn floods_are_too_large() {
         ("endless messages of nothing", b"", b"\x81\x00"),
     ] {
         let (to, written) = socket(first, then);
-        let error = converse(&to).await.unwrap_err();
+        let error = converse(&to, tight()).await.unwrap_err();
         assert_eq!(
             (error.kind, error.status),
             (ErrorKind::TooLarge, Some(101)),
@@ -122,12 +122,12 @@ async fn floods_are_too_large() {
 async fn handshakes_that_come_to_nothing() {
     let silent = server(|stream| {
         heard(stream);
-        std::thread::sleep(Duration::from_secs(5));
+        std::thread::sleep(Duration::from_secs(9));
     });
     let quiet = server(|stream| {
         let greeting = greeting(stream);
         let _ = stream.write_all(greeting.as_bytes());
-        std::thread::sleep(Duration::from_secs(5));
+        std::thread::sleep(Duration::from_secs(9));
     });
     for (to, kind, status) in [
         (silent, ErrorKind::Timeout, None),
@@ -153,7 +153,12 @@ async fn handshakes_that_come_to_nothing() {
             None,
         ),
     ] {
-        let error = converse(&to).await.unwrap_err();
+        let limits = if kind == ErrorKind::Timeout {
+            soon()
+        } else {
+            tight()
+        };
+        let error = converse(&to, limits).await.unwrap_err();
         assert_eq!((error.kind, error.status), (kind, status), "{error}");
     }
 }
