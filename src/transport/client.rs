@@ -3,13 +3,14 @@
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use std::sync::Arc;
 
 use super::alarm::Alarm;
+use super::body::{read, read_encoded};
 use super::cookies::Jar;
 use super::decode::Decoder;
 use super::link::Link;
@@ -170,7 +171,7 @@ impl Client {
             ))
             .await?
         } else {
-            let body = read_body(&mut connection, body, limits.max_body).await?;
+            let body = read(&mut connection, body, limits.max_body).await?;
             let bytes = body.len();
             (body, bytes)
         };
@@ -349,68 +350,3 @@ fn complete(address: &Address, request: &mut Request<Full<Bytes>>) {
 /// How this program calls itself to servers.
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("gates/", env!("CARGO_PKG_VERSION")));
-
-pub(super) fn too_long(most: usize) -> TransportError {
-    TransportError::new(
-        ErrorKind::TooLarge,
-        format!("the body is longer than {most} bytes"),
-    )
-}
-
-/// Reads a body that is encoded; tells what it says and how many bytes were sent. Both are bounded.
-async fn read_encoded(
-    connection: &mut Link,
-    mut body: Incoming,
-    mut decoder: Option<Decoder>,
-    most: usize,
-) -> Result<(Bytes, usize), TransportError> {
-    let mut decoded = BytesMut::new();
-    let mut length = 0_usize;
-    while let Some(data) = connection.piece(&mut body).await {
-        let data = data?;
-        length += data.len();
-        if length > most {
-            return Err(too_long(most));
-        }
-        match &mut decoder {
-            Some(decoder) => decoded.extend_from_slice(&decoder.push(data)?),
-            None => decoded.extend_from_slice(&data),
-        }
-    }
-    if let Some(decoder) = &mut decoder {
-        decoded.extend_from_slice(&decoder.finish()?);
-    }
-    Ok((decoded.freeze(), length))
-}
-
-async fn read_body(
-    connection: &mut Link,
-    mut body: Incoming,
-    most: usize,
-) -> Result<Bytes, TransportError> {
-    let mut first: Option<Bytes> = None;
-    let mut rest = BytesMut::new();
-    let mut length = 0_usize;
-    while let Some(data) = connection.piece(&mut body).await {
-        let data = data?;
-        length += data.len();
-        if length > most {
-            return Err(too_long(most));
-        }
-        // Nearly every body is one piece: it is taken as it is, and copied only if another follows.
-        match &first {
-            None => first = Some(data),
-            Some(piece) => {
-                if rest.is_empty() {
-                    rest.extend_from_slice(piece);
-                }
-                rest.extend_from_slice(&data);
-            }
-        }
-    }
-    Ok(if rest.is_empty() {
-        first.unwrap_or_default()
-    } else {
-        rest.freeze()
-    })
-}

@@ -1,6 +1,7 @@
 //! The wire, shared by smoke, load and probes: one connection per user and host, every instant taken where it happens.
 
 mod alarm;
+mod body;
 mod client;
 mod connection;
 mod connector;

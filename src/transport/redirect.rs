@@ -8,7 +8,8 @@ use http_body_util::Full;
 use url::Url;
 
 use super::TransportError;
-use super::client::{Begun, Client, Limits, Seen, too_long};
+use super::body::too_long;
+use super::client::{Begun, Client, Limits, Seen};
 use crate::event::ErrorKind;
 use crate::plan::{Address, Origin};
 
