@@ -76,6 +76,12 @@ impl Redactor {
         self.needles.dedup();
     }
 
+    /// Whether there is a secret in a text.
+    #[must_use]
+    pub fn knows(&self, text: &str) -> bool {
+        self.needles.iter().any(|n| text.contains(n.as_str()))
+    }
+
     /// The text without secrets and control characters, cut to a length that fits a report.
     #[must_use]
     pub fn text(&self, text: &str) -> Redacted {

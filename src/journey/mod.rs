@@ -6,6 +6,9 @@ mod session;
 mod step;
 mod user;
 
+#[cfg(test)]
+mod tests;
+
 pub use session::Session;
 pub use step::{Detail, Problem, StepResult, run_step};
 pub use user::VirtualUser;

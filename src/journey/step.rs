@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, header};
+use http_body_util::Full;
 
 use super::VirtualUser;
 use crate::event::{ErrorKind, SourceRef, Timings};
 use crate::plan::expectation::{Expectation, Reply};
-use crate::plan::{Action, Body, Destination, Step};
-use crate::transport::{Limits, TransportError, Until};
+use crate::plan::{Action, Address, Body, Destination, Step};
+use crate::transport::{Exchange, Limits, OFFERED, Redirects, TransportError, Until};
 
 /// How much is told about a step that went well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -246,17 +247,22 @@ async fn exchange(
     };
     match &step.action {
         Action::Http(request) => {
-            let (address, request) = user.request(step, request)?;
+            let most = request.redirects;
+            let (address, mut request) = user.request(step, request)?;
+            // Not for streams, whose pieces would be held back until there are enough of them.
+            let headers = request.headers_mut();
+            headers.entry(header::ACCEPT_ENCODING).or_insert(OFFERED);
             result.request = tell(&|| format!("{} {address}", request.method()));
-            let exchange = user
-                .client
-                .send(&address, request, limits)
-                .await
-                .map_err(|e| failed(e, result))?;
+            let sending = if most == 0 {
+                user.client.send(&address, request, limits).await
+            } else {
+                Box::pin(follow(user, &address, request, limits, most)).await
+            };
+            let exchange = sending.map_err(|e| failed(e, result))?;
             Ok(Answer {
                 status: exchange.status,
                 headers: exchange.headers,
-                bytes: exchange.body.len() as u64,
+                bytes: exchange.bytes,
                 body: exchange.body,
                 events: 0,
                 last_event: None,
@@ -264,6 +270,7 @@ async fn exchange(
             })
         }
         Action::Sse { request, until } => {
+            let most = request.redirects;
             let (address, request) = user.request(step, request)?;
             result.request = tell(&|| format!("{} {address}", request.method()));
             let holds =
@@ -273,9 +280,14 @@ async fn exchange(
             } else {
                 Until::End
             };
-            let streamed = user
-                .client
-                .stream(&address, request, limits, until)
+            let (client, secrets) = user.client_and_secrets();
+            let redirects = Redirects {
+                most,
+                is_secret: &|text| secrets.are_in(text),
+            };
+            let redirects = (most > 0).then_some(&redirects);
+            let streamed = client
+                .stream(&address, request, limits, until, redirects)
                 .await
                 .map_err(|e| failed(e, result))?;
             Ok(Answer {
@@ -317,6 +329,24 @@ async fn exchange(
             })
         }
     }
+}
+
+/// Sends a request wherever it is sent on to.
+async fn follow(
+    user: &mut VirtualUser,
+    address: &Address,
+    request: http::Request<Full<Bytes>>,
+    limits: Limits,
+    most: u8,
+) -> Result<Exchange, TransportError> {
+    let (client, secrets) = user.client_and_secrets();
+    let redirects = Redirects {
+        most,
+        is_secret: &|text| secrets.are_in(text),
+    };
+    client
+        .send_and(address, request, limits, Some(&redirects))
+        .await
 }
 
 fn failed(error: TransportError, result: &mut StepResult) -> Problem {

@@ -1,5 +1,6 @@
 //! A virtual user: connections, variables and a row of test data of its own.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::event::Redactor;
@@ -19,6 +20,32 @@ pub struct VirtualUser {
     random: fastrand::Rng,
 }
 
+/// All secrets of a user, wherever they came from.
+pub(super) struct Secrets<'a> {
+    known: &'a Redactor,
+    captured: &'a [String],
+    row: Option<&'a Row>,
+    cookies: Cow<'a, [String]>,
+}
+
+impl Secrets<'_> {
+    fn redactor(&self) -> Redactor {
+        let mut redactor = self.known.clone();
+        for secret in self.captured.iter().chain(&*self.cookies) {
+            redactor.add(secret);
+        }
+        for secret in self.row.into_iter().flat_map(Row::secrets) {
+            redactor.add(secret);
+        }
+        redactor
+    }
+
+    /// Whether there is one of them in a text.
+    pub(super) fn are_in(&self, text: &str) -> bool {
+        self.redactor().knows(text)
+    }
+}
+
 impl VirtualUser {
     /// A user who has done nothing yet. `known` knows the secrets of the environment.
     #[must_use]
@@ -34,10 +61,11 @@ impl VirtualUser {
         }
     }
 
-    /// Begins a journey: forgets what was captured, takes a row, fills in the scenario's own variables.
+    /// Begins a journey: forgets what was captured and all cookies, takes a row, fills in the scenario's own variables.
     pub fn begin(&mut self, scenario: &Scenario) {
         self.variables.clear();
         self.secrets.clear();
+        self.client.forget_cookies();
         if let Some(data) = &scenario.data {
             let random = self.random.usize(..);
             self.row = Some(data.row(self.row.as_ref(), random));
@@ -136,17 +164,27 @@ impl VirtualUser {
         least + most.saturating_sub(least).mul_f64(self.random.f64())
     }
 
-    /// Knows all secrets of this user: those of the environment and those it captured.
+    /// Knows all secrets of this user: those of the environment, those it captured, and its cookies.
     #[must_use]
     pub fn redactor(&self) -> Redactor {
-        let mut redactor = self.known.clone();
-        for secret in &self.secrets {
-            redactor.add(secret);
+        Secrets {
+            known: &self.known,
+            captured: &self.secrets,
+            row: self.row.as_ref(),
+            cookies: Cow::Borrowed(self.client.cookie_values()),
         }
-        for secret in self.row.iter().flat_map(crate::plan::Row::secrets) {
-            redactor.add(secret);
-        }
-        redactor
+        .redactor()
+    }
+
+    /// The client, and beside it what it must not tell everybody.
+    pub(super) fn client_and_secrets(&mut self) -> (&mut Client, Secrets<'_>) {
+        let secrets = Secrets {
+            known: &self.known,
+            captured: &self.secrets,
+            row: self.row.as_ref(),
+            cookies: Cow::Owned(self.client.cookie_values().to_vec()),
+        };
+        (&mut self.client, secrets)
     }
 
     /// Leaves: connections are closed.

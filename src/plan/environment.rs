@@ -32,8 +32,22 @@ pub struct Environment {
     pub variables: BTreeMap<String, Setting>,
     /// Further certificate authorities to trust, as a PEM file.
     pub ca_file: Option<PathBuf>,
+    /// Whether HTTP/2 is spoken with it.
+    pub http2: Http2Use,
     /// The load that is offered.
     pub load: LoadProfile,
+}
+
+/// Whether HTTP/2 is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Http2Use {
+    /// Over TLS, if the server chooses it (ALPN).
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+    /// Also without TLS, unasked: the server is known to speak it.
+    PriorKnowledge,
 }
 
 /// A variable for scenarios.

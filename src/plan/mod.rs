@@ -28,7 +28,7 @@ pub use address::{Address, Destination, NoAddress, Origin};
 pub use checks::{AGGREGATE, REACHABLE, agent_probe, service_probe};
 pub use data::{Data, Pick, Row};
 pub use environment::{
-    Agent, Aggregate, Ask, Environment, Permission, Refusal, Safety, Service, Setting,
+    Agent, Aggregate, Ask, Environment, Http2Use, Permission, Refusal, Safety, Service, Setting,
 };
 pub use profile::{Abort, AbortLimit, AbortRule, LoadProfile, ProfileKeys};
 pub use project::{Choice, Project, Protected, Settings, StackKind};

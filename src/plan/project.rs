@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::environment::{
-    Agent, Aggregate, Ask, Environment, Permission, Safety, Service, Setting,
+    Agent, Aggregate, Ask, Environment, Http2Use, Permission, Safety, Service, Setting,
 };
 use super::expectation::Expectation;
 use super::node::{Node, Value, parse_toml};
@@ -293,6 +293,27 @@ impl Project {
     }
 }
 
+fn read_http2(group: &Group<'_>, text: Located<String>) -> Http2Use {
+    match text.value.as_str() {
+        "auto" => Http2Use::Auto,
+        "off" => Http2Use::Off,
+        "prior-knowledge" => Http2Use::PriorKnowledge,
+        other => {
+            let known = ["auto", "off", "prior-knowledge"];
+            let finding = Finding::at(
+                group.source,
+                text.span,
+                format!("`{other}` is none of `auto`, `off`, `prior-knowledge`"),
+            );
+            group.add(match nearest(other, known) {
+                Some(near) => finding.help(format!("did you mean `{near}`?")),
+                None => finding.help("`auto` speaks HTTP/2 over TLS if the server chooses it"),
+            });
+            Http2Use::Auto
+        }
+    }
+}
+
 /// What gates.toml says of loads, and which one was asked for.
 struct Loads<'a> {
     base: ProfileKeys,
@@ -402,6 +423,8 @@ impl EnvironmentReader<'_> {
             .text("ca_file")
             .and_then(|t| self.fill(&group, &t))
             .filter(|p| !p.is_empty());
+        let http2 = group.text("http2").map(|text| read_http2(&group, text));
+        let http2 = http2.unwrap_or_default();
         let load = loads.of(&mut group);
         let services = self.services(&mut group);
         let agents = self.agents(&mut group);
@@ -447,6 +470,7 @@ impl EnvironmentReader<'_> {
             aggregate,
             variables,
             ca_file: ca_file.map(|path| folder.join(path)),
+            http2,
             load,
         })
     }

@@ -162,6 +162,8 @@ pub struct Request {
     pub destination: Destination,
     /// The body.
     pub body: Body,
+    /// Most redirects that are followed, one after the other; with none, a redirect is the answer.
+    pub redirects: u8,
 }
 
 /// What is sent.

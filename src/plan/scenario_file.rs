@@ -15,7 +15,7 @@ use super::names::check_names;
 use super::node::{Node, Value, parse_yaml};
 use super::reader::Group;
 use super::scenario::{Action, Body, JsonPart, Request, Retry, Scenario, Step};
-use super::source::{Finding, Findings, Located, SourceFile};
+use super::source::{Finding, Findings, Located, SourceFile, nearest};
 use super::targets::Targets;
 use super::template::Template;
 use super::vars::Vars;
@@ -25,6 +25,8 @@ use crate::units::parse_duration;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The version of the language that this program reads.
 const VERSION: u32 = 1;
+/// Most redirects that a step can follow, and those of `redirects: follow`.
+const MOST_REDIRECTS: u8 = 10;
 /// Actions, exactly one of which a step has.
 const ACTIONS: [&str; 3] = ["http", "sse", "websocket"];
 
@@ -267,6 +269,7 @@ impl StepReader<'_> {
             group.text("websocket"),
         );
         let body = self.body(group);
+        let redirects = group.text("redirects");
         let send = self.messages(group);
         match present.as_slice() {
             [] => {
@@ -295,14 +298,22 @@ impl StepReader<'_> {
                 .help("to ask again until something holds, use `retry`"),
             );
         }
+        if let (Some(_), Some(text)) = (&websocket, &redirects) {
+            group.find(
+                text.span.clone(),
+                "`redirects` belongs to `http` and `sse`: a WebSocket follows none",
+            );
+        }
+        let redirects = redirects.map_or(0, |text| read_redirects(group, &text));
         let until = until.map(|(expectation, _)| expectation);
         if let Some(text) = http {
-            Some(Action::Http(self.request(group, &text, body)?))
+            let mut request = self.request(group, &text, body)?;
+            request.redirects = redirects;
+            Some(Action::Http(request))
         } else if let Some(text) = sse {
-            Some(Action::Sse {
-                request: self.request(group, &text, body)?,
-                until,
-            })
+            let mut request = self.request(group, &text, body)?;
+            request.redirects = redirects;
+            Some(Action::Sse { request, until })
         } else {
             let url = self.template(group, &websocket?)?;
             Some(Action::WebSocket { url, send, until })
@@ -342,6 +353,7 @@ impl StepReader<'_> {
             destination: Destination::Open(url.clone()),
             url,
             body,
+            redirects: 0,
         })
     }
 
@@ -496,6 +508,29 @@ fn raw(parts: &mut Vec<JsonPart>, text: &str) {
     match parts.last_mut() {
         Some(JsonPart::Raw(before)) => before.push_str(text),
         _ => parts.push(JsonPart::Raw(text.to_owned())),
+    }
+}
+
+/// `none`, `follow`, or the most that are followed.
+fn read_redirects(group: &Group<'_>, text: &Located<String>) -> u8 {
+    match text.value.as_str() {
+        "none" => 0,
+        "follow" => MOST_REDIRECTS,
+        number => match number.parse() {
+            Ok(most @ 0..=MOST_REDIRECTS) => most,
+            _ => {
+                let finding = Finding::at(
+                    group.source,
+                    text.span.clone(),
+                    format!("`{number}` is none of `none`, `follow`, and 0 to {MOST_REDIRECTS}"),
+                );
+                group.add(match nearest(number, ["none", "follow"]) {
+                    Some(near) => finding.help(format!("did you mean `{near}`?")),
+                    None => finding.help("`redirects: follow` follows up to 10"),
+                });
+                0
+            }
+        },
     }
 }
 

@@ -60,6 +60,7 @@ impl Plan {
                 })
                 .collect(),
             ca_file: None,
+            http2: super::Http2Use::Auto,
             load,
         };
         let redactor = redactor(&environment, vars);

@@ -213,6 +213,7 @@ fn mistakes_in_gates_toml_are_told() {
         ),
         environment("stages = [\"smoke\", \"laod\"]\n"),
         environment("writes = \"yes\"\nmax_users = 5\n"),
+        environment("http2 = \"prior-knowlege\"\n"),
         environment("[[environments.staging.services]]\nurl = \"http://h\"\n"),
         environment(
             "[[environments.staging.services]]\nname = \"a\"\nprobe = \"mysql\"\nurl = \"http://h\"\n",
@@ -282,6 +283,9 @@ fn mistakes_in_scenarios_are_told() {
         get("expect: [status == 200]\n    headers: {\"bad header\": x, ok: \"${nothing}\"}"),
         get("expect: [status == 200]\n    headers: {a: \"${learner_pasword}\", b: \"${data.email}\"}"),
         get("expect: [status == 200]\n    capture: {token: jsonpath $.t == 5}"),
+        get("expect: [status == 200]\n    redirects: folow"),
+        get("expect: [status == 200]\n    redirects: 11"),
+        step("websocket: ${url}\n    expect: [status == 101]\n    redirects: 3"),
         get("expect: [status == 200]\n    retry: {every: 1s}"),
         get("expect: [status == 200]\n    retry: {until: status == 200, evry: 1s}"),
         "gates: 1\nname: s\ndata: {file: none.csv, pick: some}\nsteps:\n  - name: a\n    http: GET ${url}\n    expect: [status == 200]\n".to_owned(),

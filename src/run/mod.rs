@@ -70,7 +70,9 @@ pub async fn run(order: Order) -> Result<Finished, RunError> {
         stop,
         listener,
     } = order;
-    let connector = Arc::new(Connector::new(plan.environment.ca_file.as_deref())?);
+    let connector = Connector::new(plan.environment.ca_file.as_deref())?;
+    let connector = connector.with_http2(plan.environment.http2, &plan.environment.url);
+    let connector = Arc::new(connector);
     let folder = RunFolder::create(
         reports.as_deref().unwrap_or(&plan.reports),
         &plan.environment.name,

@@ -3,14 +3,18 @@
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use std::sync::Arc;
 
 use super::alarm::Alarm;
-use super::connection::Http1;
+use super::body::{read, read_encoded};
+use super::cookies::Jar;
+use super::decode::Decoder;
+use super::link::Link;
+use super::redirect::Redirects;
 use super::{Connector, TransportError};
 use crate::event::{ErrorKind, Timings};
 use crate::plan::{Address, Origin};
@@ -42,8 +46,10 @@ pub struct Exchange {
     pub status: u16,
     /// The headers.
     pub headers: HeaderMap,
-    /// The whole body.
+    /// The whole body, decoded if it came encoded.
     pub body: Bytes,
+    /// Bytes of the body as it was sent, and of the bodies of redirects before it.
+    pub bytes: u64,
     /// The clocks, from the moment of sending.
     pub timings: Timings,
 }
@@ -53,16 +59,20 @@ pub struct Exchange {
 pub struct Client {
     pub(super) connector: Arc<Connector>,
     // A journey talks to one host, rarely to two or three: a list is faster than a map.
-    connections: Vec<(Arc<Origin>, Http1)>,
+    connections: Vec<(Arc<Origin>, Link)>,
     pub(super) alarm: Alarm,
+    /// Nothing as long as no answer has set a cookie, so that who needs none pays for none.
+    jar: Option<Box<Jar>>,
 }
 
 /// An answer whose body is still to come.
 pub(super) struct Begun {
     pub(super) response: Response<Incoming>,
     pub(super) timings: Timings,
-    pub(super) connection: Http1,
+    pub(super) connection: Link,
     pub(super) origin: Arc<Origin>,
+    /// Whether its headers say that its body is encoded.
+    pub(super) encoded: bool,
 }
 
 impl Client {
@@ -73,6 +83,7 @@ impl Client {
             connector,
             connections: Vec::new(),
             alarm: Alarm::default(),
+            jar: None,
         }
     }
 
@@ -85,20 +96,38 @@ impl Client {
     ///
     /// # Errors
     /// When no complete answer came within the limits; the connection is then closed.
-    pub async fn send(
+    pub fn send(
         &mut self,
         address: &Address,
         request: Request<Full<Bytes>>,
         limits: Limits,
+    ) -> impl Future<Output = Result<Exchange, TransportError>> + Send {
+        self.send_and(address, request, limits, None)
+    }
+
+    /// The same, and follows redirects if told how.
+    ///
+    /// # Errors
+    /// Also when a redirect leads nowhere, or to where it must not be followed.
+    pub async fn send_and(
+        &mut self,
+        address: &Address,
+        request: Request<Full<Bytes>>,
+        limits: Limits,
+        redirects: Option<&Redirects<'_>>,
     ) -> Result<Exchange, TransportError> {
         let sent = Instant::now();
         let mut seen = Seen::default();
         let mut alarm = std::mem::take(&mut self.alarm);
         let ended = {
-            let exchange = pin!(self.exchange(address, request, limits, sent, &mut seen));
+            let exchange = self.exchange(address, request, limits, redirects, sent, &mut seen);
+            let exchange = pin!(exchange);
             alarm.within(sent, limits.timeout, exchange).await
         };
         self.alarm = alarm;
+        if ended.is_none() {
+            self.distrust();
+        }
         seen.judge(ended, sent, limits)
     }
 
@@ -107,26 +136,52 @@ impl Client {
         address: &Address,
         request: Request<Full<Bytes>>,
         limits: Limits,
+        redirects: Option<&Redirects<'_>>,
         sent: Instant,
         seen: &mut Seen,
     ) -> Result<Exchange, TransportError> {
+        let mut passed = 0;
+        let begun = match redirects {
+            None => self.begin(address, request, sent).await?,
+            Some(redirects) => {
+                let way = self.follow(address, request, limits, redirects, sent, seen);
+                let begun;
+                (begun, passed) = Box::pin(way).await?;
+                begun
+            }
+        };
         let Begun {
             response,
             mut timings,
             mut connection,
             origin,
-        } = self.begin(address, request, sent).await?;
+            encoded,
+        } = begun;
         let status = response.status().as_u16();
         seen.status = Some(status);
         seen.timings = timings;
         let (parts, body) = response.into_parts();
-        let body = read_body(&mut connection, body, limits.max_body).await?;
+        let (body, bytes) = if encoded {
+            let decoder = Decoder::of(&parts.headers, limits.max_body)?;
+            Box::pin(read_encoded(
+                &mut connection,
+                body,
+                decoder,
+                limits.max_body,
+            ))
+            .await?
+        } else {
+            let body = read(&mut connection, body, limits.max_body).await?;
+            let bytes = body.len();
+            (body, bytes)
+        };
         timings.end = sent.elapsed();
         self.keep(origin, connection);
         Ok(Exchange {
             status,
             headers: parts.headers,
             body,
+            bytes: bytes as u64 + passed,
             timings,
         })
     }
@@ -140,54 +195,103 @@ impl Client {
     ) -> Result<Begun, TransportError> {
         let origin = Arc::clone(&address.origin);
         complete(address, &mut request);
+        self.add_cookies(address, request.headers_mut());
         let mut timings = Timings::default();
-        // A kept connection may have been closed by the server meanwhile. If it took nothing of the
-        // request, the request goes on a new one; else the failure is real and is told.
-        if let Some(mut connection) = self.take(&origin)
-            && connection.is_ready().await
-        {
-            match connection.send(request).await {
-                Ok(response) => {
-                    timings.headers = Some(sent.elapsed());
-                    return Ok(Begun {
-                        response,
-                        timings,
-                        connection,
-                        origin,
-                    });
+        let (response, connection) = 'answer: {
+            // A kept connection may have been closed by the server meanwhile. If it took nothing of the
+            // request, the request goes on a new one; else the failure is real and is told.
+            if let Some(mut connection) = self.take(&origin)
+                && connection.is_ready().await
+            {
+                match connection.send(request).await {
+                    Ok(response) => break 'answer (response, connection),
+                    Err((_, Some(unsent))) => request = unsent,
+                    Err((error, None)) => return Err(error),
                 }
-                Err((_, Some(unsent))) => request = unsent,
-                Err((error, None)) => return Err(error),
             }
-        }
-        // What is rare stands in a box of its own, so that what every request moves about stays small.
-        let mut connection = Box::pin(async {
-            let wire = self
-                .connector
-                .open(&origin.host, origin.port, origin.tls)
-                .await?;
-            Http1::begin(wire).await
-        })
-        .await?;
-        timings.connect = Some(sent.elapsed());
-        let response = connection.send(request).await.map_err(|(error, _)| error)?;
+            // One of HTTP/2 still stands there, and is of no use.
+            self.forget(&origin);
+            // What is rare stands in a box of its own, so that what every request moves about stays small.
+            let mut connection = Box::pin(self.connector.link(&origin)).await?;
+            if let Link::Http2(shared) = &connection {
+                let shared = Link::Http2(shared.clone());
+                self.connections.push((Arc::clone(&origin), shared));
+            }
+            timings.connect = Some(sent.elapsed());
+            let response = connection.send(request).await;
+            (response.map_err(|(error, _)| error)?, connection)
+        };
         timings.headers = Some(sent.elapsed());
+        let encoded = self.look_at(address, response.headers());
         Ok(Begun {
             response,
             timings,
             connection,
             origin,
+            encoded,
         })
     }
 
-    /// Keeps a connection whose answer was read to its end.
-    pub(super) fn keep(&mut self, origin: Arc<Origin>, connection: Http1) {
-        self.connections.push((origin, connection));
+    /// Takes the cookies of an answer; tells whether its body is encoded. One look for both, since most answers
+    /// have neither.
+    pub(super) fn look_at(&mut self, address: &Address, headers: &HeaderMap) -> bool {
+        let (mut encoded, mut cookies) = (false, false);
+        for name in headers.keys() {
+            encoded |= name == header::CONTENT_ENCODING;
+            cookies |= name == header::SET_COOKIE;
+        }
+        if cookies {
+            self.jar.get_or_insert_default().store(address, headers);
+        }
+        encoded
     }
 
-    fn take(&mut self, origin: &Arc<Origin>) -> Option<Http1> {
+    /// Adds the cookies that belong to an address, unless the request has its own.
+    pub(super) fn add_cookies(&self, address: &Address, headers: &mut HeaderMap) {
+        if let Some(jar) = &self.jar
+            && !headers.contains_key(header::COOKIE)
+            && let Some(cookies) = jar.header(address)
+        {
+            headers.insert(header::COOKIE, cookies);
+        }
+    }
+
+    /// Forgets all cookies, as a user who was not there before.
+    pub fn forget_cookies(&mut self) {
+        self.jar = None;
+    }
+
+    /// The values of all cookies that came since then. No report may show them.
+    #[must_use]
+    pub fn cookie_values(&self) -> &[String] {
+        self.jar.as_deref().map_or(&[], Jar::seen)
+    }
+
+    /// Keeps a connection whose answer was read to its end.
+    pub(super) fn keep(&mut self, origin: Arc<Origin>, connection: Link) {
+        if matches!(connection, Link::Http1(_)) {
+            self.connections.push((origin, connection));
+        }
+    }
+
+    /// A connection to use. That of HTTP/2 stays here at the same time: a stream that fails does not end it.
+    fn take(&mut self, origin: &Arc<Origin>) -> Option<Link> {
         let at = self.connections.iter().position(|(o, _)| *o == *origin)?;
+        if let (_, Link::Http2(connection)) = self.connections.get(at)? {
+            return Some(Link::Http2(connection.clone()));
+        }
         Some(self.connections.swap_remove(at).1)
+    }
+
+    fn forget(&mut self, origin: &Origin) {
+        self.connections.retain(|(o, _)| **o != *origin);
+    }
+
+    /// After a time limit: a connection of HTTP/2 on which nothing came may be dead, and the next user of it is
+    /// to find out on a new one.
+    pub(super) fn distrust(&mut self) {
+        self.connections
+            .retain(|(_, link)| matches!(link, Link::Http1(_)));
     }
 }
 
@@ -246,38 +350,3 @@ fn complete(address: &Address, request: &mut Request<Full<Bytes>>) {
 /// How this program calls itself to servers.
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("gates/", env!("CARGO_PKG_VERSION")));
-
-async fn read_body(
-    connection: &mut Http1,
-    mut body: Incoming,
-    most: usize,
-) -> Result<Bytes, TransportError> {
-    let mut first: Option<Bytes> = None;
-    let mut rest = BytesMut::new();
-    let mut length = 0_usize;
-    while let Some(data) = connection.piece(&mut body).await {
-        let data = data?;
-        length += data.len();
-        if length > most {
-            return Err(TransportError::new(
-                ErrorKind::TooLarge,
-                format!("the body is longer than {most} bytes"),
-            ));
-        }
-        // Nearly every body is one piece: it is taken as it is, and copied only if another follows.
-        match &first {
-            None => first = Some(data),
-            Some(piece) => {
-                if rest.is_empty() {
-                    rest.extend_from_slice(piece);
-                }
-                rest.extend_from_slice(&data);
-            }
-        }
-    }
-    Ok(if rest.is_empty() {
-        first.unwrap_or_default()
-    } else {
-        rest.freeze()
-    })
-}

@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Body as _, Incoming};
+use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -18,6 +18,7 @@ use tokio_rustls::client::TlsStream;
 use super::TransportError;
 
 /// A connected byte stream.
+#[derive(Debug)]
 pub(super) enum Wire {
     /// TCP alone.
     Plain(TcpStream),
@@ -84,7 +85,7 @@ impl AsyncWrite for Wire {
 }
 
 /// Most bytes of a response head. A server that sends more is answered with an error, not with memory.
-const MAX_HEAD: usize = 256 * 1024;
+pub(super) const MAX_HEAD: usize = 256 * 1024;
 
 /// An HTTP/1.1 connection that is moved by whoever waits for its answer. A task of its own would have to be
 /// woken for every request and again for every answer, at a third of what a request costs in all.
@@ -137,25 +138,12 @@ impl Http1 {
         })
     }
 
-    /// Waits for the next piece of an answer's body; nothing when it is complete.
-    pub(super) async fn piece(
+    /// Waits for something that this connection brings.
+    pub(super) fn bring<F: Future>(
         &mut self,
-        body: &mut Incoming,
-    ) -> Option<Result<Bytes, TransportError>> {
-        loop {
-            if body.is_end_stream() {
-                return None;
-            }
-            let frame = drive(&mut self.connection, pin!(body.frame())).await?;
-            match frame {
-                Ok(frame) => match frame.into_data() {
-                    Ok(data) => return Some(Ok(data)),
-                    // Trailers.
-                    Err(_) => continue,
-                },
-                Err(error) => return Some(Err(TransportError::http(&error))),
-            }
-        }
+        what: Pin<&mut F>,
+    ) -> impl Future<Output = F::Output> {
+        drive(&mut self.connection, what)
     }
 }
 

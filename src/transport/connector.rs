@@ -13,8 +13,11 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::TransportError;
-use super::connection::Wire;
+use super::connection::{Http1, Wire};
+use super::http2::Http2;
+use super::link::Link;
 use crate::event::ErrorKind;
+use crate::plan::{Address, Http2Use, Origin};
 
 /// How long an address is remembered. Long enough that a load does not ask for every connection,
 /// short enough that a fail-over by DNS is seen.
@@ -31,9 +34,24 @@ pub struct TlsError {
 /// Addresses by host and port, and when they were asked for.
 type Known = HashMap<(String, u16), (Instant, Vec<SocketAddr>)>;
 
+/// Which versions of HTTP a connection is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Versions {
+    /// HTTP/1.1 alone, as WebSockets need.
+    One,
+    /// HTTP/2 where the server chooses it.
+    Both,
+}
+
 /// Opens connections for all users of a run.
 pub struct Connector {
     tls: TlsConnector,
+    /// The same, but offers HTTP/2 too.
+    tls_both: TlsConnector,
+    /// Whether HTTP/2 is offered.
+    versions: Versions,
+    /// Whom to speak HTTP/2 with unasked, without TLS.
+    prior: Option<Arc<Origin>>,
     addresses: Mutex<Known>,
 }
 
@@ -77,25 +95,60 @@ impl Connector {
             .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let mut both = config.clone();
+        both.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Self {
             tls: TlsConnector::from(Arc::new(config)),
+            tls_both: TlsConnector::from(Arc::new(both)),
+            versions: Versions::Both,
+            prior: None,
             addresses: Mutex::default(),
         })
     }
 
-    /// Opens a connection to a host, with TLS if asked for.
-    pub(super) async fn open(
+    /// Speaks HTTP/2 as an environment at a base address says.
+    #[must_use]
+    pub fn with_http2(mut self, http2: Http2Use, base: &str) -> Self {
+        self.versions = match http2 {
+            Http2Use::Off => Versions::One,
+            Http2Use::Auto | Http2Use::PriorKnowledge => Versions::Both,
+        };
+        // Only of the environment itself is it known, not of services beside it.
+        let base = Address::parse(base).ok();
+        self.prior = base
+            .filter(|base| http2 == Http2Use::PriorKnowledge && !base.origin.tls)
+            .map(|base| base.origin);
+        self
+    }
+
+    /// Opens a connection for requests, of the version that both sides speak.
+    pub(super) async fn link(&self, origin: &Origin) -> Result<Link, TransportError> {
+        let (wire, chosen) = self.open(origin, self.versions).await?;
+        Ok(if chosen || self.prior.as_deref() == Some(origin) {
+            Link::Http2(Box::new(Http2::begin(wire, origin).await?))
+        } else {
+            Link::Http1(Http1::begin(wire).await?)
+        })
+    }
+
+    /// Opens a connection for a WebSocket.
+    pub(super) async fn socket(&self, origin: &Origin) -> Result<Wire, TransportError> {
+        Ok(self.open(origin, Versions::One).await?.0)
+    }
+
+    /// Opens a connection; tells whether the server has chosen HTTP/2.
+    async fn open(
         &self,
-        host: &str,
-        port: u16,
-        tls: bool,
-    ) -> Result<Wire, TransportError> {
+        origin: &Origin,
+        versions: Versions,
+    ) -> Result<(Wire, bool), TransportError> {
+        let (host, port) = (origin.host.as_str(), origin.port);
         let tcp = self.connect(host, port).await?;
         // Small writes are whole requests: waiting for more to send would be measured as the stack's latency.
         tcp.set_nodelay(true)
             .map_err(|e| TransportError::io("can't set up the connection", &e))?;
-        if !tls {
-            return Ok(Wire::Plain(tcp));
+        if !origin.tls {
+            return Ok((Wire::Plain(tcp), false));
         }
         let name =
             ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|_| {
@@ -104,8 +157,15 @@ impl Connector {
                     format!("`{host}` can't be the name on a certificate"),
                 )
             })?;
-        match self.tls.connect(name, tcp).await {
-            Ok(stream) => Ok(Wire::Tls(Box::new(stream))),
+        let tls = match versions {
+            Versions::One => &self.tls,
+            Versions::Both => &self.tls_both,
+        };
+        match tls.connect(name, tcp).await {
+            Ok(stream) => {
+                let chosen = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                Ok((Wire::Tls(Box::new(stream)), chosen))
+            }
             Err(error) => Err(TransportError::new(
                 ErrorKind::Tls,
                 format!("TLS with {host}:{port} failed: {error}"),

@@ -1,6 +1,6 @@
 //! Why an exchange did not come to a complete answer.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::io;
 
 use crate::event::{ErrorKind, Timings};
@@ -37,6 +37,12 @@ impl TransportError {
             // EMFILE, ENFILE, EADDRNOTAVAIL, ENOBUFS: this machine is out of something.
             (_, Some(24 | 23 | 99 | 105)) | (io::ErrorKind::OutOfMemory, _) => ErrorKind::Local,
             (io::ErrorKind::TimedOut, _) => ErrorKind::Timeout,
+            _ if error
+                .get_ref()
+                .is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) =>
+            {
+                ErrorKind::Tls
+            }
             (
                 io::ErrorKind::ConnectionReset
                 | io::ErrorKind::ConnectionAborted
@@ -56,33 +62,63 @@ impl TransportError {
 
     /// Reads an error of the HTTP library.
     pub(super) fn http(error: &hyper::Error) -> Self {
-        let mut cause = error.source();
-        while let Some(error) = cause
-            && !error.is::<io::Error>()
-        {
-            cause = error.source();
+        if let Some(error) = cause_of::<h2::Error>(error) {
+            return Self::http2(error);
         }
-        if let Some(io) = cause.and_then(|c| c.downcast_ref::<io::Error>()) {
+        if let Some(io) = cause_of::<io::Error>(error) {
+            return match io.kind() {
+                // So it calls lengths and chunks that can't be read.
+                io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData
+                    if cause_of::<rustls::Error>(error).is_none() =>
+                {
+                    Self::new(
+                        ErrorKind::Protocol,
+                        format!("the answer is not valid HTTP: {io}"),
+                    )
+                }
+                _ => Self::io("the connection failed", io),
+            };
+        }
+        let told = |kind, message: &str| Self::new(kind, message);
+        if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+            let what = "the connection was closed before the answer was complete";
+            return told(ErrorKind::Reset, what);
+        }
+        if error.is_timeout() {
+            return told(ErrorKind::Timeout, "the connection timed out");
+        }
+        if error.is_parse_too_large() {
+            let what = "the headers of the answer are more than 100, or longer than 256 KB";
+            return told(ErrorKind::TooLarge, what);
+        }
+        let hint = if error.is_parse() {
+            " (does something else listen there, or does the address begin with https://?)"
+        } else {
+            ""
+        };
+        let cause = error
+            .source()
+            .map_or_else(String::new, |cause| format!(": {cause}"));
+        Self::new(
+            ErrorKind::Protocol,
+            format!("the answer is not valid HTTP: {error}{cause}{hint}"),
+        )
+    }
+
+    /// Reads an error of HTTP/2.
+    fn http2(error: &h2::Error) -> Self {
+        if let Some(io) = error.get_io() {
             return Self::io("the connection failed", io);
         }
-        let (kind, message) =
-            if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
-                (
-                    ErrorKind::Reset,
-                    "the connection was closed before the answer was complete".to_owned(),
-                )
-            } else if error.is_timeout() {
-                (ErrorKind::Timeout, "the connection timed out".to_owned())
-            } else {
-                let cause = error
-                    .source()
-                    .map_or_else(String::new, |cause| format!(": {cause}"));
-                (
-                    ErrorKind::Protocol,
-                    format!("the answer is not valid HTTP: {error}{cause}"),
-                )
-            };
-        Self::new(kind, message)
+        if error.is_remote() && (error.is_reset() || error.is_go_away()) {
+            return Self::new(ErrorKind::Reset, format!("the server gave up: {error}"));
+        }
+        Self::new(
+            ErrorKind::Protocol,
+            format!(
+                "the answer is not valid HTTP/2: {error} (does the server speak it? `http2` in gates.toml says so)"
+            ),
+        )
     }
 
     pub(super) fn at(mut self, status: Option<u16>, timings: Timings) -> Self {
@@ -90,4 +126,23 @@ impl TransportError {
         self.timings = timings;
         self
     }
+}
+
+/// The first cause of this type in an error.
+pub(super) fn cause_of<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
+        }
+        // What stands in an I/O error is passed over by its `source`, which is that thing's own.
+        cause = match error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+        {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
 }

@@ -1,10 +1,17 @@
 //! The wire, shared by smoke, load and probes: one connection per user and host, every instant taken where it happens.
 
 mod alarm;
+mod body;
 mod client;
 mod connection;
 mod connector;
+mod cookies;
+mod decode;
 mod error;
+mod http2;
+mod link;
+mod metered;
+mod redirect;
 mod sse;
 mod websocket;
 
@@ -13,6 +20,8 @@ mod tests;
 
 pub use client::{Client, Exchange, Limits};
 pub use connector::{Connector, TlsError};
+pub(crate) use decode::OFFERED;
 pub use error::TransportError;
+pub use redirect::Redirects;
 pub use sse::{Streamed, Until};
 pub use websocket::Conversed;

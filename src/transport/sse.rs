@@ -7,12 +7,17 @@ use http::{HeaderMap, Request};
 use http_body_util::Full;
 
 use super::TransportError;
-use super::client::{Client, Limits, Seen};
+use super::client::{Begun, Client, Limits, Seen};
+use super::decode::Decoder;
+use super::redirect::Redirects;
 use crate::event::{ErrorKind, Timings};
 use crate::plan::Address;
 
 /// What the content type of an event stream begins with, in whatever case.
 const EVENT_STREAM: &[u8] = b"text/event-stream";
+
+/// Most bytes of one event: what is kept while its end is awaited.
+pub(super) const MAX_EVENT: usize = 1024 * 1024;
 
 /// A stream, read to where it was to be read.
 #[derive(Debug)]
@@ -61,27 +66,40 @@ impl Client {
         request: Request<Full<Bytes>>,
         limits: Limits,
         until: Until<'_>,
+        redirects: Option<&Redirects<'_>>,
     ) -> Result<Streamed, TransportError> {
         let sent = Instant::now();
         let mut seen = Seen::default();
         let mut alarm = std::mem::take(&mut self.alarm);
-        let mut read = Box::pin(self.read_stream(address, request, limits, until, sent, &mut seen));
+        let mut read = Box::pin(async {
+            let (begun, passed) = match redirects {
+                None => (self.begin(address, request, sent).await?, 0),
+                Some(redirects) => {
+                    self.follow(address, request, limits, redirects, sent, &mut seen)
+                        .await?
+                }
+            };
+            self.read_stream(begun, passed, limits, until, sent, &mut seen)
+                .await
+        });
         let ended = alarm.within(sent, limits.timeout, read.as_mut()).await;
         drop(read);
         self.alarm = alarm;
+        if ended.is_none() {
+            self.distrust();
+        }
         seen.judge(ended, sent, limits)
     }
 
     async fn read_stream(
         &mut self,
-        address: &Address,
-        request: Request<Full<Bytes>>,
+        mut begun: Begun,
+        passed: u64,
         limits: Limits,
         until: Until<'_>,
         sent: Instant,
         seen: &mut Seen,
     ) -> Result<Streamed, TransportError> {
-        let mut begun = self.begin(address, request, sent).await?;
         let (parts, mut body) = begun.response.into_parts();
         let status = parts.status.as_u16();
         seen.status = Some(status);
@@ -97,9 +115,10 @@ impl Client {
             body: Vec::new(),
             events: 0,
             last_event: None,
-            bytes: 0,
+            bytes: passed,
             timings: begun.timings,
         };
+        let mut decoder = Decoder::of(&streamed.headers, limits.max_body)?;
         let mut parser = Parser::default();
         let mut gaps = Gaps::default();
         while let Some(data) = begun.connection.piece(&mut body).await {
@@ -112,6 +131,10 @@ impl Client {
                     format!("the stream is longer than {} bytes", limits.max_body),
                 ));
             }
+            let data = match &mut decoder {
+                Some(decoder) => decoder.push(data)?,
+                None => data,
+            };
             if !is_stream {
                 streamed.body.extend_from_slice(&data);
                 continue;
@@ -129,6 +152,16 @@ impl Client {
                     return Ok(streamed);
                 }
             }
+            if parser.held() > MAX_EVENT {
+                return Err(TransportError::new(
+                    ErrorKind::TooLarge,
+                    format!("one event of the stream is longer than {MAX_EVENT} bytes"),
+                ));
+            }
+        }
+        if let Some(decoder) = &mut decoder {
+            // All that was said is out already: what could still come is the news that it was cut short.
+            decoder.finish()?;
         }
         streamed.timings.end = sent.elapsed();
         if is_stream {
@@ -190,6 +223,11 @@ struct Parser {
 }
 
 impl Parser {
+    /// Bytes that are kept until the event ends.
+    fn held(&self) -> usize {
+        self.line.len() + self.name.len() + self.data.len()
+    }
+
     /// Whether an event was begun and not ended.
     fn is_inside(&self) -> bool {
         self.any || !self.line.is_empty()

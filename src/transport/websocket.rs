@@ -6,11 +6,14 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::TransportError;
 use super::client::{Client, Limits, Seen};
+use super::error::cause_of;
+use super::metered::{Metered, Spent};
 use super::sse::Gaps;
 use crate::event::{ErrorKind, Timings};
 use crate::plan::Address;
@@ -70,22 +73,22 @@ impl Client {
         seen: &mut Seen,
     ) -> Result<Conversed, TransportError> {
         let origin = &address.origin;
-        let wire = self
-            .connector
-            .open(&origin.host, origin.port, origin.tls)
-            .await?;
+        let wire = self.connector.socket(origin).await?;
         seen.timings.connect = Some(sent.elapsed());
         let scheme = if origin.tls { "wss" } else { "ws" };
         let host = origin.header.to_str().unwrap_or(&origin.host);
         let url = format!("{scheme}://{host}{}", address.path);
         let mut request = url.into_client_request().map_err(|e| socket_error(&e))?;
         request.headers_mut().extend(headers);
+        self.add_cookies(address, request.headers_mut());
         let config = WebSocketConfig::default()
             .max_message_size(Some(limits.max_body))
             .max_frame_size(Some(limits.max_body));
+        let wire = Metered::new(wire, limits.max_body);
         let (mut socket, response) = client_async_with_config(request, wire, Some(config))
             .await
             .map_err(|e| socket_error(&e))?;
+        self.look_at(address, response.headers());
         let status = response.status().as_u16();
         seen.timings.headers = Some(sent.elapsed());
         seen.status = Some(status);
@@ -145,18 +148,27 @@ fn socket_error(error: &WsError) -> TransportError {
             refused.status = Some(response.status().as_u16());
             refused
         }
-        WsError::Io(error) => TransportError::io("the socket failed", error),
+        WsError::Io(error) => match cause_of::<Spent>(error) {
+            Some(spent) => TransportError::new(ErrorKind::TooLarge, spent.to_string()),
+            None => TransportError::io("the socket failed", error),
+        },
         WsError::ConnectionClosed | WsError::AlreadyClosed => TransportError::new(
             ErrorKind::Truncated,
             "the socket was closed before the message waited for",
         ),
-        WsError::Protocol(
-            tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
-        ) => TransportError::new(
+        WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => TransportError::new(
             ErrorKind::Reset,
             "the socket was cut off without a farewell",
         ),
+        WsError::Protocol(ProtocolError::HandshakeIncomplete) => TransportError::new(
+            ErrorKind::Reset,
+            "the connection was closed in the middle of the handshake",
+        ),
         WsError::Capacity(error) => TransportError::new(ErrorKind::TooLarge, error.to_string()),
+        WsError::AttackAttempt => TransportError::new(
+            ErrorKind::TooLarge,
+            "the headers of the handshake's answer are too long",
+        ),
         other => TransportError::new(ErrorKind::Protocol, other.to_string()),
     }
 }

@@ -1,15 +1,10 @@
-//! The client against servers that end connections in every way that servers do.
+//! Kept connections, against servers that end them in every way that servers do.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::Request;
-use http_body_util::Full;
-
-use super::{Client, Connector, Exchange, Limits, TransportError};
+use super::{client, send};
 use crate::event::ErrorKind;
 use crate::plan::Address;
 
@@ -57,23 +52,6 @@ fn serve(habit: Habit) -> Address {
         }
     });
     address
-}
-
-async fn send(
-    client: &mut Client,
-    to: &Address,
-    body: &'static str,
-) -> Result<Exchange, TransportError> {
-    let request = Request::post("/")
-        .body(Full::new(Bytes::from(body)))
-        .unwrap();
-    client
-        .send(to, request, Limits::within(Duration::from_secs(5)))
-        .await
-}
-
-fn client() -> Client {
-    Client::new(Arc::new(Connector::new(None).unwrap()))
 }
 
 #[tokio::test]

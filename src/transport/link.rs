@@ -1,0 +1,71 @@
+//! One connection of a user to a host, whichever version of HTTP it speaks.
+
+use std::pin::pin;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body as _, Incoming};
+
+use super::TransportError;
+use super::connection::Http1;
+use super::http2::Http2;
+
+/// A request that was not answered, and the request itself if the server took nothing of it.
+pub(super) type Unanswered = (TransportError, Option<Request<Full<Bytes>>>);
+
+/// A connection.
+#[derive(Debug)]
+pub(super) enum Link {
+    /// HTTP/1.1: one exchange at a time, and what goes wrong with one ends it.
+    Http1(Http1),
+    /// HTTP/2: one user has one exchange at a time here too, but a stream that fails takes no other with it.
+    /// In a box, so that every connection of HTTP/1.1 stays as small as it is.
+    Http2(Box<Http2>),
+}
+
+impl Link {
+    /// Whether the peer still takes requests, as far as can be known without sending one.
+    pub(super) async fn is_ready(&mut self) -> bool {
+        match self {
+            Self::Http1(connection) => connection.is_ready().await,
+            Self::Http2(connection) => connection.is_ready(),
+        }
+    }
+
+    /// Sends a request and waits for the head of its answer.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, Unanswered> {
+        match self {
+            Self::Http1(connection) => connection.send(request).await,
+            Self::Http2(connection) => Box::pin(connection.send(request)).await,
+        }
+    }
+
+    /// Waits for the next piece of an answer's body; nothing when it is complete.
+    pub(super) async fn piece(
+        &mut self,
+        body: &mut Incoming,
+    ) -> Option<Result<Bytes, TransportError>> {
+        loop {
+            if body.is_end_stream() {
+                return None;
+            }
+            let frame = match self {
+                Self::Http1(connection) => connection.bring(pin!(body.frame())).await?,
+                // A task of its own moves the connection.
+                Self::Http2(_) => body.frame().await?,
+            };
+            match frame {
+                Ok(frame) => match frame.into_data() {
+                    Ok(data) => return Some(Ok(data)),
+                    // Trailers.
+                    Err(_) => continue,
+                },
+                Err(error) => return Some(Err(TransportError::http(&error))),
+            }
+        }
+    }
+}
