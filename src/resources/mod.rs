@@ -63,7 +63,7 @@ impl<'a> Watch<'a> {
     pub(crate) async fn last(&mut self) {
         if let Some(docker) = &mut self.docker {
             let mut gaps = Gaps::of(self.session);
-            look(self.session, docker, Moment::After, &mut gaps).await;
+            look(docker, Moment::After, &mut gaps).await;
         }
     }
 }
@@ -97,13 +97,13 @@ async fn watch_docker(session: &Session, docker: &mut Docker) {
     let mut moment = Moment::Before;
     loop {
         clock.tick().await;
-        look(session, docker, moment, &mut gaps).await;
+        look(docker, moment, &mut gaps).await;
         moment = Moment::During;
         clock.answered();
     }
 }
 
-async fn look(session: &Session, docker: &mut Docker, moment: Moment, gaps: &mut Gaps<'_>) {
+async fn look(docker: &mut Docker, moment: Moment, gaps: &mut Gaps<'_>) {
     let looked = tokio::time::timeout(TIMEOUT, docker.look(moment)).await;
     let (samples, seen, problem) = match looked {
         Ok(Ok(look)) => (look.samples, look.seen, look.problem),
@@ -112,10 +112,10 @@ async fn look(session: &Session, docker: &mut Docker, moment: Moment, gaps: &mut
     };
     // First what became of a container, then what it used since.
     for container in seen {
-        session.teller.tell(Event::Container(container));
+        gaps.teller.tell(Event::Container(container));
     }
     for sample in samples {
-        session.teller.tell(Event::Resource(sample));
+        gaps.teller.tell(Event::Resource(sample));
     }
     gaps.found(&ResourceSource::Docker, problem.as_ref());
 }

@@ -54,6 +54,10 @@ pub(super) struct Usage {
 impl Usage {
     /// Reads an answer of the engine; nothing of a container that does not run.
     pub(super) fn of(stats: &super::engine::Answer, path: &str) -> Result<Option<Self>, Unread> {
+        if stats.status == 200 && stats.body.is_empty() {
+            // It was removed while it was measured.
+            return Ok(None);
+        }
         let stats: Stats = stats.json(path)?;
         // A container that does not run was never read: its stamp is the year 1.
         if stats.read < Timestamp::UNIX_EPOCH {
