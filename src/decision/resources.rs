@@ -47,12 +47,16 @@ pub fn judge_resources(
     }
     let mut read = Vec::new();
     if project.is_some() {
-        let services = account.services.len();
-        read.push(format!("{samples} samples of {services} services"));
+        let services = counted(account.services.len(), "service");
+        read.push(format!("{} of {services}", counted(samples, "sample")));
     }
     if !queries.is_empty() {
         let values: usize = account.metrics.iter().map(|m| m.values().count()).sum();
-        read.push(format!("{values} answers to {} queries", queries.len()));
+        let queries = match queries.len() {
+            1 => "1 query".to_owned(),
+            n => format!("{n} queries"),
+        };
+        read.push(format!("{} to {queries}", counted(values, "answer")));
     }
     let read = read.join(", ");
     match account.unavailable.first() {
@@ -66,6 +70,11 @@ pub fn judge_resources(
             ),
         ),
     }
+}
+
+fn counted(n: usize, what: &str) -> String {
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{n} {what}{plural}")
 }
 
 fn said(missing: &ResourcesUnavailable) -> String {
@@ -115,8 +124,8 @@ pub fn judge_restarts(account: &ResourceAccount) -> Judgement {
     judgement(
         Outcome::Pass,
         format!(
-            "all {} containers are as they were when the load began",
-            account.began_with()
+            "all as when the load began: {}",
+            counted(account.began_with(), "container")
         ),
     )
 }

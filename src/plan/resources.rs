@@ -33,7 +33,7 @@ pub struct DockerEngine {
 pub struct Prometheus {
     /// Its base address, without a slash at the end.
     pub url: String,
-    /// What is asked of it, in the order of the file.
+    /// What is asked of it.
     pub queries: Vec<Query>,
 }
 
@@ -60,7 +60,7 @@ impl EnvironmentReader<'_> {
     pub(super) fn resources(&self, group: &mut Group<'_>) -> Option<Resources> {
         let place = group.key("resources")?.span.clone();
         let mut group = group.group("resources", "`resources`")?;
-        if group.key("docker").is_none() && group.key("prometheus").is_none() {
+        if group.all().is_empty() {
             group.find(
                 place.clone(),
                 "`resources` names nothing to read them from: `docker`, `prometheus` or both",

@@ -140,8 +140,8 @@ fn sound() -> Vec<Event> {
 fn what_was_read_and_ran_through_passes() {
     let run = run(sound(), true);
     assert_eq!(run.decision.verdict, Verdict::Pass, "{:?}", run.decision);
-    insta::assert_snapshot!(run.checks[0].seen, @"1 samples of 1 services, 2 answers to 2 queries, without a gap");
-    insta::assert_snapshot!(run.checks[1].seen, @"all 1 containers are as they were when the load began");
+    insta::assert_snapshot!(run.checks[0].seen, @"1 sample of 1 service, 2 answers to 2 queries, without a gap");
+    insta::assert_snapshot!(run.checks[1].seen, @"all as when the load began: 1 container");
     assert!(run.decision.conservation.holds());
 }
 
