@@ -14,6 +14,7 @@ pub mod load;
 pub mod plan;
 pub mod probe;
 pub mod report;
+mod resources;
 pub mod run;
 pub mod smoke;
 pub mod stop;

@@ -126,7 +126,11 @@ impl Evaluator {
             | Event::Window(_)
             | Event::LoadAborted(_)
             | Event::FailureSample(_)
-            | Event::Generator(_) => {
+            | Event::Generator(_)
+            | Event::Resource(_)
+            | Event::Metric(_)
+            | Event::Container(_)
+            | Event::ResourcesUnavailable(_) => {
                 if let Some(load) = &mut self.load {
                     load.absorb(at, &record.event);
                 }

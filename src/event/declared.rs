@@ -225,6 +225,18 @@ pub enum Subject {
         /// The longest p99 of the delay between due and sent with which an attempt counts.
         delay: Duration,
     },
+    /// Whether the resource use of the services could be read while load ran.
+    Resources {
+        /// The Compose project whose containers were to be looked at, if any.
+        project: Option<String>,
+        /// Names of the queries that were to be asked of Prometheus.
+        queries: Vec<String>,
+    },
+    /// Whether all containers of a Compose project ran through the load.
+    Restarts {
+        /// The project.
+        project: String,
+    },
     /// Excluded by the environment's own safety rules; never asked.
     NotAllowed {
         /// The rule that excludes it.
@@ -285,6 +297,15 @@ impl Subject {
             Self::Breakpoint {
                 at_least, targets, ..
             } => format!("all {} targets hold at least at {at_least}", targets.len()),
+            Self::Resources { project, queries } => {
+                let project = project.as_ref().map(|p| format!("containers of `{p}`"));
+                let queries = queries.iter().map(|q| format!("`{q}`"));
+                let all: Vec<_> = project.into_iter().chain(queries).collect();
+                format!("read while load ran: {}", all.join(", "))
+            }
+            Self::Restarts { project } => {
+                format!("no container of `{project}` was killed or started anew")
+            }
             Self::NotAllowed { .. } | Self::NotSaid { .. } => "not asked here".to_owned(),
         }
     }

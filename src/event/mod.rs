@@ -8,6 +8,7 @@ mod load;
 mod observed;
 mod phase;
 mod redact;
+mod resource;
 mod tally;
 mod teller;
 
@@ -23,6 +24,10 @@ pub use load::{Aborted, FailureSample, GeneratorSample, LoadPlanned, StepWindow,
 pub use observed::{ExpectationResult, ProbeState, Probed, StepFailure, StepRan, Timings};
 pub use phase::{Figures, Level, Model, Phase, PhaseIndex, Search, Shape, Spacing};
 pub use redact::{Redacted, Redactor};
+pub use resource::{
+    ContainerSeen, ContainerState, MetricSample, ResourceSample, ResourceSource,
+    ResourcesUnavailable,
+};
 pub use tally::Tally;
 pub use teller::Teller;
 
@@ -87,6 +92,14 @@ pub enum Event {
     FailureSample(FailureSample),
     /// How the load generator itself is doing.
     Generator(GeneratorSample),
+    /// What one service used of its machine while load ran.
+    Resource(ResourceSample),
+    /// What one query of Prometheus said while load ran.
+    Metric(MetricSample),
+    /// A container at the beginning and at the end of the load, and whenever it changed between.
+    Container(ContainerSeen),
+    /// Figures of resource use could not be read.
+    ResourcesUnavailable(ResourcesUnavailable),
     /// Somebody stopped the run.
     Interrupted {
         /// `SIGINT` or `SIGTERM`.

@@ -58,14 +58,18 @@ pub(super) async fn conduct<'a>(
     let session = &field.session;
     let mut ticker = Ticker::new(field);
     let ended = async {
+        let resources = Beside::resources(field);
         match script {
             Script::Phases(phases, begin) => play(field, &mut ticker, &phases, begin).await,
             Script::Search(search, batches) => {
-                let probes = Probes::start(field, None);
+                let probes = Beside::probes(field, None);
                 search::search(field, &mut ticker, &search, &batches).await;
                 end(field, State::WindDown);
                 probes.end().await;
             }
+        }
+        if let Some(resources) = resources {
+            resources.end().await;
         }
         let grace = session.environment.load.grace;
         wait_for_the_last(field, Instant::now() + grace).await;
@@ -91,7 +95,7 @@ async fn play(field: &Arc<Field>, ticker: &mut Ticker<'_>, phases: &[Phase], beg
         to += phase.lasts;
         ticker.begin(phase);
         if phase.is_judged() && probes.is_none() {
-            probes = Some(Probes::start(field, Some(ends)));
+            probes = Some(Beside::probes(field, Some(ends)));
         }
         if let Some(aborted) = ticker.until(to).await {
             ticker.tell(Event::LoadAborted(aborted));
@@ -105,33 +109,41 @@ async fn play(field: &Arc<Field>, ticker: &mut Ticker<'_>, phases: &[Phase], beg
     }
 }
 
-/// The probes that go on beside the load.
-struct Probes<'a> {
+/// What goes on beside the load.
+struct Beside<'a> {
     field: &'a Field,
-    end: Result<tokio::sync::oneshot::Receiver<()>, std::io::Error>,
+    doing: &'static str,
+    end: probing::End,
 }
 
-impl<'a> Probes<'a> {
-    fn start(field: &'a Arc<Field>, until: Option<Instant>) -> Self {
+impl<'a> Beside<'a> {
+    fn probes(field: &'a Arc<Field>, until: Option<Instant>) -> Self {
         Self {
             end: probing::start(field, until),
+            doing: "asking services and agents during load",
             field,
         }
     }
 
-    /// Waits for their last answers.
+    /// Nothing if the environment does not say where to read.
+    fn resources(field: &'a Arc<Field>) -> Option<Self> {
+        Some(Self {
+            end: probing::watch_resources(field)?,
+            doing: "reading resource use during load",
+            field,
+        })
+    }
+
+    /// Waits for the last answers.
     async fn end(self) {
         let problem = match self.end {
-            Ok(end) => end
-                .await
-                .err()
-                .map(|_| "their thread ended early".to_owned()),
+            Ok(end) => end.await.err().map(|_| "the thread ended early".to_owned()),
             Err(error) => Some(error.to_string()),
         };
         if let Some(problem) = problem {
             let session = &self.field.session;
             session.teller.tell(Event::HarnessFailed {
-                doing: "asking services and agents during load".to_owned(),
+                doing: self.doing.to_owned(),
                 problem: session.plan.redactor.text(&problem),
             });
         }

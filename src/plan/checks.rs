@@ -252,6 +252,7 @@ impl Plan {
                 about,
                 "See which target breaks first, and what the services and agents did at that rate.",
             ));
+            checks.extend(self.resource_checks(Gate::Advisory, &subject));
             checks.extend(self.probes(&[Moment::After], &subject));
             return checks;
         }
@@ -290,7 +291,51 @@ impl Plan {
             },
             "Give the machine that runs `gates` more CPU, or offer less.",
         ));
+        checks.extend(self.resource_checks(Gate::Mandatory, &subject));
         checks.extend(self.probes(&[Moment::During, Moment::After], &subject));
+        checks
+    }
+
+    /// What is asked of the services' machines. A search goes on until something gives way, and that may be a
+    /// container: then `restarts` only informs.
+    fn resource_checks(
+        &self,
+        restarts: Gate,
+        subject: &dyn Fn(Subject) -> Subject,
+    ) -> Vec<DeclaredCheck> {
+        let Some(resources) = &self.environment.resources else {
+            return Vec::new();
+        };
+        let check = |name: &str, title: &str, gate, about, remedy: &str| DeclaredCheck {
+            id: format!("load/{name}"),
+            stage: Stage::Load,
+            title: title.to_owned(),
+            group: "resources".to_owned(),
+            gate,
+            subject: subject(about),
+            source: Some(resources.place.clone()),
+            remedy: remedy.to_owned(),
+        };
+        let project = resources.docker.as_ref().map(|d| d.project.clone());
+        let mut checks = vec![check(
+            "resources",
+            "resource use was read while load ran",
+            Gate::Advisory,
+            Subject::Resources {
+                project: project.clone(),
+                queries: resources.queries().map(|q| q.name.clone()).collect(),
+            },
+            "Let the user who runs `gates` read from what `resources` names, on the machine where it is.",
+        )];
+        checks.extend(project.map(|project| {
+            check(
+                "restarts",
+                "no container was killed or started anew under load",
+                restarts,
+                Subject::Restarts { project },
+                "Read the log of that container at that time; if it was killed for want of memory, compare its peak with its limit.",
+            )
+        }));
         checks
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::expectation::Expectation;
 use super::profile::LoadProfile;
+use super::resources::Resources;
 use crate::event::{Gate, SourceRef, Stage, Subject};
 
 /// A place where the stack is deployed.
@@ -28,6 +29,8 @@ pub struct Environment {
     pub agents: Vec<Agent>,
     /// The answer in which one system speaks for the agents.
     pub aggregate: Option<Aggregate>,
+    /// Where resource use is read while load runs.
+    pub resources: Option<Resources>,
     /// Variables for scenarios.
     pub variables: BTreeMap<String, Setting>,
     /// Further certificate authorities to trust, as a PEM file.

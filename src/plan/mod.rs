@@ -10,6 +10,7 @@ mod node;
 mod profile;
 mod project;
 mod reader;
+mod resources;
 mod scenario;
 mod scenario_file;
 mod single;
@@ -32,6 +33,7 @@ pub use environment::{
 };
 pub use profile::{Abort, AbortLimit, AbortRule, LoadProfile, ProfileKeys};
 pub use project::{Choice, Project, Protected, Settings, StackKind};
+pub use resources::{DockerEngine, Prometheus, Query, Resources};
 pub use scenario::{Action, Body, JsonPart, Request, Retry, Scenario, Step};
 pub use scenario_file::read_scenario;
 pub use source::{Finding, Located, SourceFile};
@@ -286,7 +288,9 @@ fn redactor(environment: &Environment, vars: &Vars) -> Redactor {
     let addresses = environment.services.iter().map(|s| match &s.ask {
         Ask::Http { url, .. } | Ask::Postgres { url } | Ask::Redis { url } => url,
     });
-    for address in addresses.chain([&environment.url]) {
+    let prometheus = environment.resources.iter().flat_map(|r| &r.prometheus);
+    let prometheus = prometheus.map(|p| &p.url);
+    for address in addresses.chain(prometheus).chain([&environment.url]) {
         if let Some(password) = url::Url::parse(address)
             .ok()
             .as_ref()

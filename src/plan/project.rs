@@ -378,8 +378,8 @@ impl Loads<'_> {
 }
 
 /// Reads one environment's tables.
-struct EnvironmentReader<'a> {
-    source: &'a SourceFile,
+pub(super) struct EnvironmentReader<'a> {
+    pub(super) source: &'a SourceFile,
     vars: &'a Vars,
     url: String,
 }
@@ -431,6 +431,7 @@ impl EnvironmentReader<'_> {
         let aggregate = group
             .group("aggregate", "`aggregate`")
             .and_then(|g| self.aggregate(g, &agents));
+        let resources = self.resources(&mut group);
         let place = self.source.place(name.span.start);
         if let Some(max) = safety.max_users.filter(|max| *max < load.users) {
             group.find(
@@ -468,6 +469,7 @@ impl EnvironmentReader<'_> {
             services,
             agents,
             aggregate,
+            resources,
             variables,
             ca_file: ca_file.map(|path| folder.join(path)),
             http2,
@@ -476,7 +478,7 @@ impl EnvironmentReader<'_> {
     }
 
     /// Fills `${url}` and `${env.…}` into a text of gates.toml.
-    fn fill(&self, group: &Group<'_>, text: &Located<String>) -> Option<String> {
+    pub(super) fn fill(&self, group: &Group<'_>, text: &Located<String>) -> Option<String> {
         let filled = Template::parse(self.source, text)
             .and_then(|t| t.resolve_env(self.source, self.vars))
             .and_then(|template| {
@@ -534,7 +536,11 @@ impl EnvironmentReader<'_> {
         }
     }
 
-    fn required_address(&self, group: &mut Group<'_>, schemes: &[&str]) -> Option<String> {
+    pub(super) fn required_address(
+        &self,
+        group: &mut Group<'_>,
+        schemes: &[&str],
+    ) -> Option<String> {
         let text = group.required_text("url")?;
         self.address(group, &text, schemes)
     }

@@ -46,6 +46,7 @@ impl Plan {
             services: Vec::new(),
             agents: Vec::new(),
             aggregate: None,
+            resources: None,
             // They may be passwords: better masked once too often.
             variables: variables
                 .into_iter()

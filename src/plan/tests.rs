@@ -136,7 +136,7 @@ fn what_nobody_allowed_or_excluded_is_not_known() {
 fn a_load_that_nothing_is_demanded_of_is_refused() {
     let plan = |targets: &str, load: &str| {
         let text = format!(
-            "gates = 1\nproject = {{ name = \"p\", scenarios = [\"scenarios/health.yaml\"] }}\n{targets}[environments.e]\nurl = \"http://h\"\n{load}"
+            "gates = 1\nload = {{ rate = \"5/s\" }}\nproject = {{ name = \"p\", scenarios = [\"scenarios/health.yaml\"] }}\n{targets}[environments.e]\nurl = \"http://h\"\n{load}"
         );
         let source = crate::plan::SourceFile::new("gates.toml", &text);
         let project = Project::parse(source, Path::new("")).unwrap();
@@ -230,6 +230,17 @@ fn mistakes_in_gates_toml_are_told() {
         environment(
             "aggregate = { url = \"http://h\", agents = [\"planer\"] }\n[[environments.staging.agents]]\nname = \"planner\"\nurl = \"http://h\"\n",
         ),
+        environment("resources = {}\n"),
+        environment("resources = { dokcer = { project = \"p\" } }\n"),
+        environment(
+            "resources.docker = { socket = \"tcp://host:2375\" }\nresources.prometheus = { url = \"localhost:9090\", queries = {} }\n",
+        ),
+        environment(
+            "resources.docker = { project = \" \", sockets = 1 }\nresources.prometheus = { url = \"http://h:9090\" }\n",
+        ),
+        environment(
+            "resources.prometheus = { url = \"http://h:9090\", queries = { a = \"\", b = [1], c = \"${env.NOWHERE}\" } }\n",
+        ),
         environment("variables = { url = \"x\", a = { value = \"x\", secert = true } }\n"),
         "gates = 1\n[project\n".to_owned(),
     ];
@@ -240,6 +251,53 @@ fn mistakes_in_gates_toml_are_told() {
         told.iter().position(|t| t == "accepted")
     );
     insta::assert_snapshot!(told.join("\n\n----\n\n"));
+}
+
+#[test]
+fn resource_use_is_declared_where_it_is_asked_for() {
+    let declared = |load: &str| {
+        let text = format!(
+            "gates = 1\nload = {{ rate = \"5/s\" }}\nproject = {{ name = \"p\", scenarios = [\"scenarios/health.yaml\"] }}\ntargets = {{ errors = \"1%\", p95 = \"2s\" }}\n\
+             [environments.e]\nurl = \"http://h\"\nload = true\n{load}\n\
+             resources.docker = {{ socket = \"unix:///run/d.sock\", project = \"${{env.LEARNER_PASSWORD}}\" }}\n\
+             resources.prometheus = {{ url = \"http://u:prometheus-secret@h:9090/\", queries = {{ \"b c\" = \"up\", a = \"sum(x)\" }} }}\n"
+        );
+        let source = crate::plan::SourceFile::new("gates.toml", &text);
+        let project = Project::parse(source, Path::new("")).unwrap();
+        show(Plan::load(&project, "e", &vars(), &Choice::default()))
+    };
+    let plan = declared("");
+    let resources = plan.environment.resources.clone().unwrap();
+    let docker = resources.docker.clone().unwrap();
+    assert_eq!(docker.socket, Path::new("/run/d.sock"));
+    assert_eq!(docker.project, "https://user:pass-of-word@host.test");
+    let names: Vec<_> = resources.queries().map(|q| q.name.as_str()).collect();
+    assert_eq!(names, ["a", "b c"]);
+    let prometheus = resources.prometheus.unwrap();
+    assert_eq!(prometheus.url, "http://u:prometheus-secret@h:9090");
+    assert!(
+        !plan
+            .redactor
+            .text("prometheus-secret")
+            .as_str()
+            .contains("secret")
+    );
+    let gates = |plan: &Plan| {
+        let all = plan.declare();
+        ["load/resources", "load/restarts"].map(|id| {
+            let check = all.iter().find(|c| c.id == id).unwrap();
+            assert_eq!(check.source.as_ref().unwrap().file, "gates.toml");
+            check.gate
+        })
+    };
+    use crate::event::Gate::{Advisory, Mandatory};
+    assert_eq!(gates(&plan), [Advisory, Mandatory]);
+    let search = declared("profile = \"breakpoint\"\n");
+    assert_eq!(
+        gates(&search),
+        [Advisory, Advisory],
+        "something has to give way"
+    );
 }
 
 fn scenario_findings(text: &str) -> String {

@@ -1,11 +1,15 @@
 //! Charts as inline SVG, drawn when the report is rendered: readable without a script, in light and dark, on paper.
 
+mod over_time;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::decision::{LoadAccount, Point, ProbePoint};
 use crate::event::ProbeState;
 use crate::units::show_duration;
+
+pub(super) use over_time::{Plot, plots};
 
 const WIDTH: f64 = 640.0;
 const LEFT: f64 = 62.0;
@@ -59,6 +63,10 @@ impl TimeAxis {
 
     /// Phases that are not judged, shaded; where several are judged, their names.
     fn shade(&self, svg: &mut String, height: f64) {
+        self.shade_from(svg, TOP, height);
+    }
+
+    fn shade_from(&self, svg: &mut String, top: f64, height: f64) {
         let names = self.phases.iter().filter(|p| p.2).count() > 1;
         for (from, to, judged, name) in &self.phases {
             let (left, right) = (self.x(*from), self.x(*to));
@@ -66,7 +74,7 @@ impl TimeAxis {
                 put(
                     svg,
                     format_args!(
-                        r#"<rect class="warm" x="{left:.1}" y="{TOP}" width="{:.1}" height="{height}"/>"#,
+                        r#"<rect class="warm" x="{left:.1}" y="{top}" width="{:.1}" height="{height}"/>"#,
                         right - left
                     ),
                 );
@@ -80,7 +88,7 @@ impl TimeAxis {
                     format_args!(
                         r#"<text x="{:.1}" y="{:.1}" text-anchor="middle">{}</text>"#,
                         f64::midpoint(left, right),
-                        TOP - 1.0,
+                        top - 1.0,
                         escape(name)
                     ),
                 );

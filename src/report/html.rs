@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tera::{Context, Tera};
 
+use super::resources::ResourcesView;
 use super::{Reporter, chart, words};
 use crate::decision::{Check, Evaluation, LatencyFigures, LoadAccount, Outcome, StepAccount};
 use crate::event::{Gate, PhaseIndex, Subject, Tally};
@@ -105,6 +106,7 @@ struct LoadView {
     phases: Vec<PhaseView>,
     steps: Vec<StepView>,
     probes: Option<String>,
+    resources: Option<ResourcesView>,
     failures: Vec<FailureView>,
 }
 
@@ -326,6 +328,7 @@ impl LoadView {
                 .as_ref()
                 .filter(|_| !load.probes.is_empty())
                 .map(|axis| chart::probes(axis, &load.probes)),
+            resources: ResourcesView::of(&load.resources, axis.as_ref()),
             failures: load
                 .failures
                 .iter()

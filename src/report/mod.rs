@@ -6,6 +6,7 @@ mod json;
 mod junit;
 mod markdown;
 mod progress;
+mod resources;
 mod table;
 mod terminal;
 pub mod words;

@@ -120,7 +120,15 @@ impl Progress {
             Event::HarnessFailed { doing, problem } => {
                 format!("── failed while {doing}: {problem}")
             }
-            Event::StageEnded { .. } | Event::Generator(_) | Event::RunEnded => return None,
+            Event::ResourcesUnavailable(missing) => {
+                format!("  ? no figures from {}: {}", missing.source, missing.why)
+            }
+            Event::StageEnded { .. }
+            | Event::Generator(_)
+            | Event::Resource(_)
+            | Event::Metric(_)
+            | Event::Container(_)
+            | Event::RunEnded => return None,
         };
         Some(format!("{at} {text}"))
     }

@@ -7,4 +7,6 @@ mod demo;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod resources;
+#[cfg(test)]
 mod stack;

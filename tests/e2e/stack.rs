@@ -88,11 +88,28 @@ impl Stack {
     }
 
     fn variable(&self, name: &str) -> String {
-        let text = std::fs::read_to_string(self.env_file()).unwrap();
+        self.variable_in("stack.env", name)
+    }
+
+    fn variable_in(&self, file: &str, name: &str) -> String {
+        let text = std::fs::read_to_string(self.folder.path().join(file)).unwrap();
         let line = text
             .lines()
             .find_map(|l| l.strip_prefix(&format!("{name}=")));
         line.unwrap_or_else(|| panic!("no {name}")).to_owned()
+    }
+
+    /// The repository's own plan, with another load; of containers, resource use too.
+    fn plan(&self, load: &str) -> Project {
+        let resources = match self.way {
+            Way::Processes => String::new(),
+            Way::Compose => format!(
+                "[environments.staging.resources]\ndocker = {{ socket = \"{}\", project = \"{}\" }}\n",
+                docker_socket(),
+                self.variable_in("compose.env", "COMPOSE_PROJECT_NAME")
+            ),
+        };
+        plan_with(load, &resources)
     }
 
     /// Runs the stages before load on the stack with a fault, mends it, and returns what was seen.
@@ -115,6 +132,19 @@ impl Stack {
             project,
         }
     }
+}
+
+/// Of the daemon that tests/stack/with-docker gives to its commands.
+fn docker_socket() -> String {
+    let set = |name| std::env::var(name).ok();
+    let answers = |socket: &String| std::os::unix::net::UnixStream::connect(socket).is_ok();
+    let usual = set("DOCKER_HOST").unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned());
+    let usual = usual.trim_start_matches("unix://").to_owned();
+    let own = set("STACK_DOCKER").unwrap_or_else(|| "/var/tmp/gates-stack-docker".to_owned());
+    [usual, format!("{own}/docker.sock")]
+        .into_iter()
+        .find(answers)
+        .expect("a Docker daemon, since the stack is up")
 }
 
 impl Drop for Stack {
@@ -183,19 +213,25 @@ fn the_same_stack_under_docker_compose_is_judged() {
         return;
     };
     sound(&stack);
+    its_resource_use_is_shown(&stack);
     broken(&stack);
+    broken_under_load(&stack).fails_by(&["load/restarts"]);
     mended(&stack);
 }
 
 /// The repository's own plan, with another load.
 fn plan(load: &str) -> Project {
+    plan_with(load, "")
+}
+
+fn plan_with(load: &str, more: &str) -> Project {
     let own = "users = 20\nwarm_up = \"5s\"\nhold = \"60s\"";
     let text = std::fs::read_to_string("gates.toml").unwrap();
     assert!(
         text.contains(own),
         "the load in gates.toml has changed: change it here too"
     );
-    Project::with(&text.replace(own, load))
+    Project::with(&(text.replace(own, load) + more))
 }
 
 /// Everything passes, load included, and no secret reaches a report. The generator may be late, as it shares its
@@ -266,9 +302,14 @@ fn misrouted(stack: &Stack) {
 }
 
 /// An agent dies under load and is mended before it ends: only the probes during load can tell.
-fn broken_under_load(stack: &Stack) {
+fn broken_under_load(stack: &Stack) -> Judged {
     let fault = "agent-down:course-planner";
-    let project = plan("users = 10\nwarm_up = \"1s\"\nhold = \"15s\"");
+    // Docker takes its time.
+    let hold = match stack.way {
+        Way::Processes => 15,
+        Way::Compose => 30,
+    };
+    let project = stack.plan(&format!("users = 10\nwarm_up = \"1s\"\nhold = \"{hold}s\""));
     let share = beside_others();
     let env_file = stack.env_file();
     let only = ["--only", "preflight,agents,load"];
@@ -279,18 +320,73 @@ fn broken_under_load(stack: &Stack) {
     stack.script("mend", Some(fault));
     let ended = Ended::of(run.wait_with_output().unwrap());
     drop(share);
-    Judged {
+    let judged = Judged {
         fault: format!("{fault} under load"),
         ended,
         project,
+    };
+    judged
+        .fails_by(&["load/during/course-planner", "agents/health"])
+        .but_not(&[
+            "agents/course-planner",
+            "load/after/course-planner",
+            "load/during/content-creator",
+            "load/during/orchestrator",
+        ]);
+    judged
+}
+
+/// CPU and memory of every service over a short load, with limits, in the report too; nothing was started anew.
+fn its_resource_use_is_shown(stack: &Stack) {
+    let project = stack.plan("users = 10\nwarm_up = \"1s\"\nhold = \"6s\"");
+    let env_file = stack.env_file();
+    let ended = project.gates(&["run", "staging", "--env-file", &env_file, "--only", "load"]);
+    for id in ["load/resources", "load/restarts"] {
+        let (outcome, seen) = project.outcome(id);
+        assert_eq!(outcome, "pass", "{id}: {seen}\n{}", ended.out);
     }
-    .fails_by(&["load/during/course-planner", "agents/health"])
-    .but_not(&[
-        "agents/course-planner",
-        "load/after/course-planner",
-        "load/during/content-creator",
-        "load/during/orchestrator",
-    ]);
+    let run = project.run_json();
+    let services = run["load"]["resources"]["services"].as_array().unwrap();
+    let mut names: Vec<_> = services
+        .iter()
+        .map(|s| s["service"].as_str().unwrap())
+        .collect();
+    names.sort_unstable();
+    assert_eq!(
+        names,
+        [
+            "backend",
+            "content-creator",
+            "course-planner",
+            "frontend",
+            "nginx",
+            "orchestrator",
+            "postgres",
+            "quality-assurance",
+            "redis",
+        ]
+    );
+    for service in services {
+        let series = service["series"].as_array().unwrap();
+        assert!(series.len() >= 4, "{service}");
+        let most = |key: &str| series.iter().filter_map(|p| p[key].as_u64()).max();
+        assert!(most("cpu_permille").is_some_and(|p| p > 0), "{service}");
+        assert!(
+            most("memory_bytes").is_some_and(|b| b > 1 << 20),
+            "{service}"
+        );
+        assert!(
+            service["cpu_limit_permille"].as_u64() >= Some(500),
+            "{service}"
+        );
+        assert!(
+            service["memory_limit_bytes"].as_u64() >= Some(64 << 20),
+            "{service}"
+        );
+    }
+    let report = project.run_folder().unwrap().join("report.html");
+    let report = std::fs::read_to_string(report).unwrap();
+    assert!(report.contains("CPU and memory of postgres over time"));
 }
 
 /// What was broken and mended is sound again.

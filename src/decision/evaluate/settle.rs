@@ -7,7 +7,9 @@ use crate::decision::breakpoint::{attempts, judge_breakpoint};
 use crate::decision::judge::Judgement;
 use crate::decision::outcome::Detail;
 use crate::decision::target::{judge_generator, judge_phases};
-use crate::decision::{Check, LoadAccount, Outcome};
+use crate::decision::{
+    Check, LoadAccount, Outcome, ResourceAccount, judge_resources, judge_restarts,
+};
 use crate::event::{
     DeclaredCheck, Moment, ProbeState, Probed, Redacted, Redactor, SearchTarget, StepKey, StepRan,
     Subject,
@@ -76,6 +78,10 @@ impl Evaluator {
                 self.settle_load(declared, |load| Some(judge_generator(load, *delay)))
             }
             Subject::NotAborted { .. } => self.settle_abort(declared),
+            Subject::Resources { project, queries } => self.settle_resources(declared, |account| {
+                judge_resources(account, project.as_deref(), queries)
+            }),
+            Subject::Restarts { .. } => self.settle_resources(declared, judge_restarts),
             Subject::Breakpoint {
                 at_least,
                 targets,
@@ -275,6 +281,22 @@ impl Evaluator {
             }
             _ => self.not_run(declared),
         }
+    }
+
+    /// Of a load that was cut short, only what went wrong is known.
+    fn settle_resources(
+        &self,
+        declared: &DeclaredCheck,
+        judge: impl FnOnce(&ResourceAccount) -> Judgement,
+    ) -> Answer {
+        let Some(load) = &self.load else {
+            return self.not_run(declared);
+        };
+        let judgement = judge(&load.resources);
+        if judgement.outcome != Outcome::Fail && !self.load_complete() {
+            return self.not_run(declared);
+        }
+        Answer::of(judgement)
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{LatencyFigures, StepAccount};
+use super::{LatencyFigures, ResourceAccount, StepAccount};
 use crate::event::{
     Aborted, Event, FailureSample, Figures, GeneratorSample, Latency, LoadPlanned, Phase,
     PhaseIndex, ProbeState, Tally, Window,
@@ -23,6 +23,8 @@ pub struct LoadAccount {
     pub generator: Vec<(u64, GeneratorSample)>,
     /// The probes over time.
     pub probes: Vec<ProbePoint>,
+    /// What the services used of their machines.
+    pub resources: ResourceAccount,
     /// First failures of each kind, told in full.
     pub failures: Vec<(u64, FailureSample)>,
     /// Why it was ended before its time, if it was.
@@ -76,6 +78,7 @@ impl LoadAccount {
             phases: Vec::new(),
             generator: Vec::new(),
             probes: Vec::new(),
+            resources: ResourceAccount::default(),
             failures: Vec::new(),
             aborted: None,
         }
@@ -96,7 +99,7 @@ impl LoadAccount {
             Event::Generator(sample) => self.generator.push((at, sample.clone())),
             Event::LoadAborted(aborted) => self.aborted = Some(aborted.clone()),
             Event::Window(window) => self.window(window),
-            _ => {}
+            other => self.resources.absorb(at, other),
         }
     }
 
@@ -147,6 +150,7 @@ impl LoadAccount {
         self.generator.sort_by_key(|(at, _)| *at);
         self.probes.extend(other.probes);
         self.probes.sort_by_key(|p| p.at_us);
+        self.resources.merge(other.resources);
         self.failures.extend(other.failures);
         self.failures.sort_by_key(|(at, _)| *at);
         self.aborted = self.aborted.take().or(other.aborted);
