@@ -10,7 +10,9 @@ use super::VirtualUser;
 use crate::event::{ErrorKind, SourceRef, Timings};
 use crate::plan::expectation::{Expectation, Reply};
 use crate::plan::{Action, Address, Body, Destination, Step};
-use crate::transport::{Exchange, Limits, OFFERED, Redirects, TransportError, Until};
+use crate::transport::{
+    Exchange, Limits, Listening, OFFERED, OfEvent, Redirects, TransportError, Until,
+};
 
 /// How much is told about a step that went well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +81,7 @@ struct Answer {
     last_event: Option<String>,
     bytes: u64,
     timings: Timings,
+    gaps: Vec<Duration>,
 }
 
 impl Answer {
@@ -161,7 +164,7 @@ async fn attempt(
         problem: None,
         failed_attempts: Vec::new(),
     };
-    let answer = match exchange(user, step, detail, &mut result).await {
+    let mut answer = match exchange(user, step, detail, &mut result).await {
         Ok(answer) => answer,
         Err(problem) => {
             result.problem = Some(problem);
@@ -174,6 +177,7 @@ async fn attempt(
     result.status = Some(answer.status);
     result.bytes = answer.bytes;
     result.timings = answer.timings;
+    result.gaps = std::mem::take(&mut answer.gaps);
     judge(user, step, detail, &answer, &mut result);
     (result, Some(answer))
 }
@@ -267,9 +271,14 @@ async fn exchange(
                 events: 0,
                 last_event: None,
                 timings: exchange.timings,
+                gaps: Vec::new(),
             })
         }
-        Action::Sse { request, until } => {
+        Action::Sse {
+            request,
+            until,
+            token,
+        } => {
             let most = request.redirects;
             let (address, request) = user.request(step, request)?;
             result.request = tell(&|| format!("{} {address}", request.method()));
@@ -280,6 +289,11 @@ async fn exchange(
             } else {
                 Until::End
             };
+            let is_token = is_token(token.as_ref());
+            let listening = Listening {
+                until,
+                token: is_token.as_ref().map(|holds| holds as OfEvent<'_>),
+            };
             let (client, secrets) = user.client_and_secrets();
             let redirects = Redirects {
                 most,
@@ -287,7 +301,7 @@ async fn exchange(
             };
             let redirects = (most > 0).then_some(&redirects);
             let streamed = client
-                .stream(&address, request, limits, until, redirects)
+                .stream(&address, request, limits, listening, redirects)
                 .await
                 .map_err(|e| failed(e, result))?;
             Ok(Answer {
@@ -298,9 +312,15 @@ async fn exchange(
                 last_event: streamed.last_event,
                 bytes: streamed.bytes,
                 timings: streamed.timings,
+                gaps: streamed.gaps,
             })
         }
-        Action::WebSocket { url, send, until } => {
+        Action::WebSocket {
+            url,
+            send,
+            until,
+            token,
+        } => {
             let url = user.address(&Destination::Open(url.clone()))?;
             result.request = tell(&|| format!("WebSocket {url}"));
             let headers = user.headers(step)?;
@@ -308,14 +328,16 @@ async fn exchange(
                 .iter()
                 .map(|m: &Body| user.body(m).map(|(text, _)| text))
                 .collect::<Result<_, _>>()?;
-            let holds = |text: &str| {
-                until
-                    .as_ref()
-                    .is_none_or(|u| event_holds(u, "message", text))
+            let holds =
+                |name: &str, data: &str| until.as_ref().is_none_or(|u| event_holds(u, name, data));
+            let is_token = is_token(token.as_ref());
+            let listening = Listening {
+                until: Until::Event(&holds),
+                token: is_token.as_ref().map(|holds| holds as OfEvent<'_>),
             };
             let conversed = user
                 .client
-                .converse(&url, headers, messages, limits, &holds)
+                .converse(&url, headers, messages, limits, listening)
                 .await
                 .map_err(|e| failed(e, result))?;
             Ok(Answer {
@@ -326,6 +348,7 @@ async fn exchange(
                 last_event: None,
                 bytes: conversed.bytes,
                 timings: conversed.timings,
+                gaps: conversed.gaps,
             })
         }
     }
@@ -352,10 +375,16 @@ async fn follow(
 fn failed(error: TransportError, result: &mut StepResult) -> Problem {
     result.status = error.status;
     result.timings = error.timings;
+    result.gaps = error.gaps;
     Problem::new(error.kind, error.message)
 }
 
-/// Whether an `until` holds of one event or message.
+/// Which events are tokens, if the step says so.
+fn is_token(token: Option<&Expectation>) -> Option<impl Fn(&str, &str) -> bool + Sync> {
+    token.map(|token| |name: &str, data: &str| event_holds(token, name, data))
+}
+
+/// Whether an `until`, or a `token`, holds of one event or message.
 fn event_holds(until: &Expectation, name: &str, data: &str) -> bool {
     let mut reply = Reply::new(
         None,

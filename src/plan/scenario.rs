@@ -128,6 +128,8 @@ pub enum Action {
         request: Request,
         /// The event that ends the wait; without it, the end of the stream.
         until: Option<Expectation>,
+        /// What an event has to be for a token; without it, not empty.
+        token: Option<Expectation>,
     },
     /// A WebSocket.
     WebSocket {
@@ -137,6 +139,8 @@ pub enum Action {
         send: Vec<Body>,
         /// The message that ends the wait; without it, the first one.
         until: Option<Expectation>,
+        /// What an event has to be for a token; without it, not empty.
+        token: Option<Expectation>,
     },
 }
 

@@ -15,7 +15,7 @@ use super::names::check_names;
 use super::node::{Node, Value, parse_yaml};
 use super::reader::Group;
 use super::scenario::{Action, Body, JsonPart, Request, Retry, Scenario, Step};
-use super::source::{Finding, Findings, Located, SourceFile, nearest};
+use super::source::{Finding, Findings, Located, SourceFile, Span, nearest};
 use super::targets::Targets;
 use super::template::Template;
 use super::vars::Vars;
@@ -256,13 +256,10 @@ impl StepReader<'_> {
             .filter_map(|a| group.key(a))
             .cloned()
             .collect();
-        let until = group.text("until").and_then(|text| {
-            group
-                .findings
-                .borrow_mut()
-                .keep(Expectation::parse(self.source, &text))
-                .map(|e| (e, text.span))
-        });
+        let (until, token) = (
+            self.of_events(group, "until"),
+            self.of_events(group, "token"),
+        );
         let (http, sse, websocket) = (
             group.text("http"),
             group.text("sse"),
@@ -298,6 +295,12 @@ impl StepReader<'_> {
                 .help("to ask again until something holds, use `retry`"),
             );
         }
+        if let (Some(_), Some((_, span))) = (&http, &token) {
+            group.find(
+                span.clone(),
+                "`token` tells what counts of a stream, and `http` has none: use `sse`",
+            );
+        }
         if let (Some(_), Some(text)) = (&websocket, &redirects) {
             group.find(
                 text.span.clone(),
@@ -306,6 +309,7 @@ impl StepReader<'_> {
         }
         let redirects = redirects.map_or(0, |text| read_redirects(group, &text));
         let until = until.map(|(expectation, _)| expectation);
+        let token = token.map(|(expectation, _)| expectation);
         if let Some(text) = http {
             let mut request = self.request(group, &text, body)?;
             request.redirects = redirects;
@@ -313,11 +317,28 @@ impl StepReader<'_> {
         } else if let Some(text) = sse {
             let mut request = self.request(group, &text, body)?;
             request.redirects = redirects;
-            Some(Action::Sse { request, until })
+            Some(Action::Sse {
+                request,
+                until,
+                token,
+            })
         } else {
             let url = self.template(group, &websocket?)?;
-            Some(Action::WebSocket { url, send, until })
+            Some(Action::WebSocket {
+                url,
+                send,
+                until,
+                token,
+            })
         }
+    }
+
+    /// An expectation that is asked of single events, and where it stands.
+    fn of_events(&self, group: &mut Group<'_>, key: &'static str) -> Option<(Expectation, Span)> {
+        let text = group.text(key)?;
+        let parsed = Expectation::parse(self.source, &text);
+        let kept = group.findings.borrow_mut().keep(parsed)?;
+        Some((kept, text.span))
     }
 
     fn request(&self, group: &Group<'_>, text: &Located<String>, body: Body) -> Option<Request> {

@@ -335,6 +335,8 @@ fn mistakes_in_scenarios_are_told() {
         get("expect: [status == 200]\n    timeout: 5"),
         get("expect: [status == 200]\n    think: 5s..2s"),
         get("expect: [status == 200]\n    until: event == done"),
+        get("expect: [status == 200]\n    token: event == token"),
+        step("sse: GET ${url}\n    token: evnt == token\n    expect: [status == 200]"),
         get("expect: [status == 200]\n    target: {first_token.p95: 1s}"),
         get("expect: [status == 200]\n    target: {p59: fast, p95x: 1s}"),
         get("expect: [status == 200]\n    json: {a: 1}\n    body: x"),

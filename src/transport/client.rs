@@ -300,6 +300,8 @@ impl Client {
 pub(super) struct Seen {
     pub(super) status: Option<u16>,
     pub(super) timings: Timings,
+    /// From one token to the next.
+    pub(super) gaps: Vec<Duration>,
 }
 
 impl Seen {
@@ -320,7 +322,7 @@ impl Seen {
             end: sent.elapsed(),
             ..self.timings
         };
-        Err(error.at(status, timings))
+        Err(error.at(status, timings, self.gaps))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::time::Duration;
 
 use crate::event::{ErrorKind, Timings};
 
@@ -17,6 +18,8 @@ pub struct TransportError {
     pub status: Option<u16>,
     /// How far it came; `end` is when it failed.
     pub timings: Timings,
+    /// For streams: from one token to the next, as far as it came.
+    pub gaps: Vec<Duration>,
 }
 
 impl TransportError {
@@ -28,6 +31,7 @@ impl TransportError {
             message: message.into(),
             status: None,
             timings: Timings::default(),
+            gaps: Vec::new(),
         }
     }
 
@@ -121,9 +125,10 @@ impl TransportError {
         )
     }
 
-    pub(super) fn at(mut self, status: Option<u16>, timings: Timings) -> Self {
+    pub(super) fn at(mut self, status: Option<u16>, timings: Timings, gaps: Vec<Duration>) -> Self {
         self.status = status;
         self.timings = timings;
+        self.gaps = gaps;
         self
     }
 }

@@ -9,6 +9,7 @@ use http_body_util::Full;
 use super::TransportError;
 use super::client::{Begun, Client, Limits, Seen};
 use super::decode::Decoder;
+use super::listening::{Listening, Pace, Until};
 use super::redirect::Redirects;
 use crate::event::{ErrorKind, Timings};
 use crate::plan::Address;
@@ -36,6 +37,16 @@ pub struct Streamed {
     pub bytes: u64,
     /// The clocks.
     pub timings: Timings,
+    /// From one token to the next.
+    pub gaps: Vec<Duration>,
+}
+
+impl Streamed {
+    fn as_it_came(mut self, seen: &mut Seen) -> Self {
+        self.timings = seen.timings;
+        self.gaps = std::mem::take(&mut seen.gaps);
+        self
+    }
 }
 
 /// One event.
@@ -45,14 +56,6 @@ struct SseEvent {
     name: String,
     /// Its data, lines joined.
     data: String,
-}
-
-/// What ends the reading.
-pub enum Until<'a> {
-    /// The end of the stream.
-    End,
-    /// The first event for which this holds; a stream that ends before it is truncated.
-    Event(&'a (dyn Fn(&str, &str) -> bool + Sync)),
 }
 
 impl Client {
@@ -65,9 +68,10 @@ impl Client {
         address: &Address,
         request: Request<Full<Bytes>>,
         limits: Limits,
-        until: Until<'_>,
+        listening: impl Into<Listening<'_>>,
         redirects: Option<&Redirects<'_>>,
     ) -> Result<Streamed, TransportError> {
+        let listening = listening.into();
         let sent = Instant::now();
         let mut seen = Seen::default();
         let mut alarm = std::mem::take(&mut self.alarm);
@@ -79,7 +83,7 @@ impl Client {
                         .await?
                 }
             };
-            self.read_stream(begun, passed, limits, until, sent, &mut seen)
+            self.read_stream(begun, passed, limits, listening, sent, &mut seen)
                 .await
         });
         let ended = alarm.within(sent, limits.timeout, read.as_mut()).await;
@@ -96,7 +100,7 @@ impl Client {
         mut begun: Begun,
         passed: u64,
         limits: Limits,
-        until: Until<'_>,
+        listening: Listening<'_>,
         sent: Instant,
         seen: &mut Seen,
     ) -> Result<Streamed, TransportError> {
@@ -117,10 +121,11 @@ impl Client {
             last_event: None,
             bytes: passed,
             timings: begun.timings,
+            gaps: Vec::new(),
         };
         let mut decoder = Decoder::of(&streamed.headers, limits.max_body)?;
         let mut parser = Parser::default();
-        let mut gaps = Gaps::default();
+        let mut pace = Pace::default();
         while let Some(data) = begun.connection.piece(&mut body).await {
             let data = data?;
             let now = sent.elapsed();
@@ -141,15 +146,15 @@ impl Client {
             }
             for event in parser.feed(&data) {
                 streamed.events += 1;
-                gaps.note(now, &mut streamed.timings, !event.data.is_empty());
-                seen.timings = streamed.timings;
-                let ends = matches!(&until, Until::Event(holds) if holds(&event.name, &event.data));
+                let is_token = listening.is_token(&event.name, &event.data);
+                pace.event(now, is_token, &mut seen.timings, &mut seen.gaps);
+                let ends = listening.ends_at(&event.name, &event.data);
                 streamed.body = event.data.into_bytes();
                 streamed.last_event = Some(event.name);
                 if ends {
                     // The rest of the stream is not awaited, so the connection can't be used again.
-                    streamed.timings.end = now;
-                    return Ok(streamed);
+                    seen.timings.end = now;
+                    return Ok(streamed.as_it_came(seen));
                 }
             }
             if parser.held() > MAX_EVENT {
@@ -163,14 +168,13 @@ impl Client {
             // All that was said is out already: what could still come is the news that it was cut short.
             decoder.finish()?;
         }
-        streamed.timings.end = sent.elapsed();
+        seen.timings.end = sent.elapsed();
         if is_stream {
             // Silence before the end is silence too.
-            gaps.note(streamed.timings.end, &mut streamed.timings, false);
+            pace.silence(seen.timings.end, &mut seen.timings);
         }
-        seen.timings = streamed.timings;
         self.keep(begun.origin, begun.connection);
-        match until {
+        match listening.until {
             Until::Event(_) if !is_stream && (200..300).contains(&status) => {
                 Err(TransportError::new(
                     ErrorKind::Protocol,
@@ -188,27 +192,8 @@ impl Client {
                     streamed.events
                 ),
             )),
-            _ => Ok(streamed),
+            _ => Ok(streamed.as_it_came(seen)),
         }
-    }
-}
-
-/// Notes the first token and the longest silence. The first gap is the one before the second piece.
-#[derive(Debug, Default)]
-pub(super) struct Gaps {
-    last: Option<Duration>,
-}
-
-impl Gaps {
-    pub(super) fn note(&mut self, now: Duration, timings: &mut Timings, has_content: bool) {
-        if has_content && timings.first_token.is_none() {
-            timings.first_token = Some(now);
-        }
-        if let Some(last) = self.last {
-            let gap = now.saturating_sub(last);
-            timings.max_gap = Some(timings.max_gap.map_or(gap, |longest| longest.max(gap)));
-        }
-        self.last = Some(now);
     }
 }
 
@@ -316,21 +301,5 @@ mod tests {
                 "cut at {cut}"
             );
         }
-    }
-
-    #[test]
-    fn gaps_and_first_token() {
-        let (mut gaps, mut timings) = (Gaps::default(), Timings::default());
-        let ms = Duration::from_millis;
-        gaps.note(ms(5), &mut timings, false);
-        gaps.note(ms(20), &mut timings, true);
-        gaps.note(ms(120), &mut timings, true);
-        gaps.note(ms(125), &mut timings, true);
-        assert_eq!(
-            timings.first_token,
-            Some(ms(20)),
-            "an empty piece is no token"
-        );
-        assert_eq!(timings.max_gap, Some(ms(100)));
     }
 }

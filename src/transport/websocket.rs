@@ -1,6 +1,6 @@
 //! A short conversation over a WebSocket: open, send, wait for a message.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -13,8 +13,8 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use super::TransportError;
 use super::client::{Client, Limits, Seen};
 use super::error::cause_of;
+use super::listening::{Listening, Pace};
 use super::metered::{Metered, Spent};
-use super::sse::Gaps;
 use crate::event::{ErrorKind, Timings};
 use crate::plan::Address;
 
@@ -31,12 +31,14 @@ pub struct Conversed {
     pub events: u64,
     /// Bytes that came.
     pub bytes: u64,
-    /// The clocks; `first_token` is the first message.
+    /// The clocks.
     pub timings: Timings,
+    /// From one token to the next.
+    pub gaps: Vec<Duration>,
 }
 
 impl Client {
-    /// Opens a WebSocket, sends messages, and reads until `until` holds of one.
+    /// Opens a WebSocket, sends messages, and reads until the one that is waited for.
     ///
     /// # Errors
     /// When the handshake is refused, or the socket closes or the time passes before that message.
@@ -46,12 +48,14 @@ impl Client {
         headers: Vec<(HeaderName, HeaderValue)>,
         send: Vec<String>,
         limits: Limits,
-        until: &(dyn Fn(&str) -> bool + Sync),
+        listening: impl Into<Listening<'_>>,
     ) -> Result<Conversed, TransportError> {
+        let listening = listening.into();
         let sent = Instant::now();
         let mut seen = Seen::default();
         let mut alarm = std::mem::take(&mut self.alarm);
-        let mut talk = Box::pin(self.talk(address, headers, send, limits, until, sent, &mut seen));
+        let mut talk =
+            Box::pin(self.talk(address, headers, send, limits, listening, sent, &mut seen));
         let ended = alarm.within(sent, limits.timeout, talk.as_mut()).await;
         drop(talk);
         self.alarm = alarm;
@@ -68,7 +72,7 @@ impl Client {
         headers: Vec<(HeaderName, HeaderValue)>,
         send: Vec<String>,
         limits: Limits,
-        until: &(dyn Fn(&str) -> bool + Sync),
+        listening: Listening<'_>,
         sent: Instant,
         seen: &mut Seen,
     ) -> Result<Conversed, TransportError> {
@@ -105,8 +109,9 @@ impl Client {
             events: 0,
             bytes: 0,
             timings: seen.timings,
+            gaps: Vec::new(),
         };
-        let mut gaps = Gaps::default();
+        let mut pace = Pace::default();
         while let Some(message) = socket.next().await {
             let body = match message.map_err(|e| socket_error(&e))? {
                 Message::Text(text) => text.as_bytes().to_vec(),
@@ -117,12 +122,15 @@ impl Client {
             let now = sent.elapsed();
             conversed.events += 1;
             conversed.bytes += body.len() as u64;
-            gaps.note(now, &mut conversed.timings, !body.is_empty());
-            seen.timings = conversed.timings;
-            let ends = until(&String::from_utf8_lossy(&body));
+            let text = String::from_utf8_lossy(&body);
+            let is_token = listening.is_token("message", &text);
+            pace.event(now, is_token, &mut seen.timings, &mut seen.gaps);
+            let ends = listening.ends_at("message", &text);
             conversed.body = body;
             if ends {
-                conversed.timings.end = now;
+                seen.timings.end = now;
+                conversed.timings = seen.timings;
+                conversed.gaps = std::mem::take(&mut seen.gaps);
                 // A farewell that fails takes nothing from what was heard.
                 let _ = socket.close(None).await;
                 return Ok(conversed);

@@ -198,7 +198,13 @@ async fn it_can_be_switched_off_and_websockets_never_use_it() {
     let talk = async {
         let mut client = Client::new(connector);
         client
-            .converse(&to, Vec::new(), Vec::new(), tight(), &|_: &str| true)
+            .converse(
+                &to,
+                Vec::new(),
+                Vec::new(),
+                tight(),
+                Until::Event(&|_, _| true),
+            )
             .await
     };
     // The server answers the handshake as it answers anything: over HTTP/1.1, and not with 101.

@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use super::{SOCKETS, client, endless, heard, in_time, says, server, soon, tight};
 use crate::event::ErrorKind;
 use crate::plan::Address;
-use crate::transport::{Conversed, Limits, TransportError};
+use crate::transport::{Conversed, Limits, TransportError, Until};
 
 /// Takes a handshake, and tells what is said to a good one.
 fn greeting(stream: &mut TcpStream) -> String {
@@ -47,8 +47,8 @@ fn socket(first: &'static [u8], then: &'static [u8]) -> (Address, Arc<AtomicU64>
 }
 
 async fn converse(to: &Address, limits: Limits) -> Result<Conversed, TransportError> {
-    let never = |_: &str| false;
-    in_time(client().converse(to, Vec::new(), Vec::new(), limits, &never)).await
+    let never = Until::Event(&|_, _| false);
+    in_time(client().converse(to, Vec::new(), Vec::new(), limits, never)).await
 }
 
 #[tokio::test]
@@ -178,7 +178,13 @@ async fn handshakes_bring_cookies_and_take_them() {
     });
     let mut client = client();
     for told in ["none", "s=1"] {
-        let talk = client.converse(&to, Vec::new(), Vec::new(), tight(), &|_: &str| true);
+        let talk = client.converse(
+            &to,
+            Vec::new(),
+            Vec::new(),
+            tight(),
+            Until::Event(&|_, _| true),
+        );
         let conversed = in_time(talk).await.unwrap();
         assert_eq!(String::from_utf8_lossy(&conversed.body), told);
     }
