@@ -10,29 +10,47 @@ use serde::{Deserialize, Serialize, de, ser};
 
 /// The longest time that is told apart from longer ones.
 const MAX_US: u64 = 3_600_000_000;
+/// What a histogram has room for before it grows.
+const FIRST_US: u64 = 16_000;
 
-/// Durations in microseconds at three significant digits, up to one hour.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Latency(Histogram<u64>);
+/// Durations in microseconds at three significant digits, up to one hour. An empty one holds no memory: most of what
+/// could be counted about a step never is.
+#[derive(Debug, Clone, Default)]
+pub struct Latency(Option<Box<Histogram<u64>>>);
 
-impl Default for Latency {
-    fn default() -> Self {
-        Self::new()
+impl PartialEq for Latency {
+    fn eq(&self, other: &Self) -> bool {
+        match (self.samples(), other.samples()) {
+            (Some(a), Some(b)) => a == b,
+            (None, None) => true,
+            _ => false,
+        }
     }
 }
 
 impl Latency {
     /// An empty histogram; it grows with the longest value it is given, never with their number.
     #[must_use]
+    pub const fn new() -> Self {
+        Self(None)
+    }
+
+    /// The histogram, if there is anything in it.
+    fn samples(&self) -> Option<&Histogram<u64>> {
+        self.0.as_deref().filter(|h| !h.is_empty())
+    }
+
     #[expect(
         clippy::expect_used,
-        reason = "1..=3600000000 at 3 digits are bounds that the library accepts"
+        reason = "1..=FIRST_US at 3 digits are bounds that the library accepts"
     )]
-    pub fn new() -> Self {
-        let mut histogram =
-            Histogram::new_with_bounds(1, 1_000_000, 3).expect("fixed bounds are valid");
-        histogram.auto(true);
-        Self(histogram)
+    fn room(&mut self) -> &mut Histogram<u64> {
+        self.0.get_or_insert_with(|| {
+            let mut histogram =
+                Histogram::new_with_bounds(1, FIRST_US, 3).expect("fixed bounds are valid");
+            histogram.auto(true);
+            Box::new(histogram)
+        })
     }
 
     /// Counts one duration; 0 counts as 1 µs, more than an hour as an hour.
@@ -41,30 +59,34 @@ impl Latency {
             .unwrap_or(MAX_US)
             .clamp(1, MAX_US);
         // Can't fail: the histogram resizes and the value is bounded above.
-        let _ = self.0.record(us);
+        let _ = self.room().record(us);
     }
 
     /// Adds all of another histogram's samples.
     pub fn merge(&mut self, other: &Self) {
-        // Can't fail: both resize.
-        let _ = self.0.add(&other.0);
+        if let Some(samples) = other.samples() {
+            // Can't fail: it resizes.
+            let _ = self.room().add(samples);
+        }
     }
 
     /// How many durations were counted.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.0.len()
+        self.samples().map_or(0, Histogram::len)
     }
 
     /// Whether nothing was counted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.samples().is_none()
     }
 
     /// Forgets all samples, and keeps the memory.
     pub fn clear(&mut self) {
-        self.0.reset();
+        if let Some(histogram) = &mut self.0 {
+            histogram.reset();
+        }
     }
 
     /// The value at `rank` (1 is the smallest), or nothing outside of 1 to [`Self::count`].
@@ -74,7 +96,7 @@ impl Latency {
             return None;
         }
         let mut seen = 0;
-        for step in self.0.iter_recorded() {
+        for step in self.samples()?.iter_recorded() {
             seen += step.count_since_last_iteration();
             if seen >= rank {
                 // The highest value of the bucket: a latency is never understated.
@@ -87,7 +109,8 @@ impl Latency {
     /// The smallest value that at least `quantile` (0 to 1) of the samples do not exceed; nothing when empty.
     #[must_use]
     pub fn quantile(&self, quantile: f64) -> Option<Duration> {
-        (!self.is_empty()).then(|| Duration::from_micros(self.0.value_at_quantile(quantile)))
+        let us = self.samples()?.value_at_quantile(quantile);
+        Some(Duration::from_micros(us))
     }
 
     /// How many durations lie in classes that each end at twice the end of the one before: `(end, count)`, without
@@ -95,7 +118,8 @@ impl Latency {
     #[must_use]
     pub fn doubling_classes(&self) -> Vec<(Duration, u64)> {
         let mut classes: Vec<(Duration, u64)> = Vec::new();
-        for step in self.0.iter_recorded() {
+        let steps = self.samples().map(Histogram::iter_recorded);
+        for step in steps.into_iter().flatten() {
             // The class of v ends at the smallest power of two that is not below it.
             let end = Duration::from_micros(step.value_iterated_to().next_power_of_two());
             let count = step.count_since_last_iteration();
@@ -117,18 +141,18 @@ impl Latency {
     /// The largest value; nothing when empty.
     #[must_use]
     pub fn max(&self) -> Option<Duration> {
-        (!self.is_empty()).then(|| Duration::from_micros(self.0.max()))
+        self.samples().map(|h| Duration::from_micros(h.max()))
     }
 }
 
 impl Serialize for Latency {
     fn serialize<S: ser::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.is_empty() {
+        let Some(samples) = self.samples() else {
             return serializer.serialize_str("");
-        }
+        };
         let mut bytes = Vec::new();
         V2Serializer::new()
-            .serialize(&self.0, &mut bytes)
+            .serialize(samples, &mut bytes)
             .map_err(|e| ser::Error::custom(format!("{e:?}")))?;
         serializer.serialize_str(&BASE64.encode(bytes))
     }
@@ -145,7 +169,7 @@ impl<'de> Deserialize<'de> for Latency {
             .deserialize(&mut bytes.as_slice())
             .map_err(|e| de::Error::custom(format!("not a histogram: {e:?}")))?;
         histogram.auto(true);
-        Ok(Self(histogram))
+        Ok(Self(Some(Box::new(histogram))))
     }
 }
 
