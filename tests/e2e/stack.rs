@@ -237,7 +237,7 @@ fn plan_with(load: &str, more: &str) -> Project {
 /// Everything passes, load included, and no secret reaches a report. The generator may be late, as it shares its
 /// machine with the stack and with whatever builds beside.
 fn sound(stack: &Stack) {
-    let project = plan("users = 40\nwarm_up = \"3s\"\nhold = \"50s\"\nmax_delay = \"1s\"");
+    let project = plan("users = 40\nwarm_up = \"3s\"\nhold = \"70s\"\nmax_delay = \"1s\"");
     let ended = project
         .gates_alone(&["run", "staging", "--env-file", &stack.env_file()])
         .ended_with(0);
