@@ -1,18 +1,12 @@
-//! Runs one step: one exchange (or several, with `retry`), its expectations, its captures.
+//! Runs one step: one exchange (or several, with `retry`), then its expectations and captures.
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::{HeaderMap, header};
-use http_body_util::Full;
-
 use super::VirtualUser;
+use super::exchange::{Answer, exchange};
 use crate::event::{ErrorKind, SourceRef, Timings};
+use crate::plan::Step;
 use crate::plan::expectation::{Expectation, Reply};
-use crate::plan::{Action, Address, Body, Destination, Step};
-use crate::transport::{
-    Exchange, Limits, Listening, OFFERED, OfEvent, Redirects, TransportError, Until,
-};
 
 /// How much is told about a step that went well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,34 +63,17 @@ pub struct StepResult {
     pub failed_attempts: Vec<ErrorKind>,
 }
 
-/// An expectation's text and place.
-type ExpectationText = (String, SourceRef);
-
-/// An answer of any protocol.
-struct Answer {
-    status: u16,
-    headers: HeaderMap,
-    body: Bytes,
-    events: u64,
-    last_event: Option<String>,
-    bytes: u64,
-    timings: Timings,
-    gaps: Vec<Duration>,
-}
-
-impl Answer {
-    fn reply(&self) -> Reply<'_> {
-        let mut reply = Reply::new(
-            Some(self.status),
-            Some(&self.headers),
-            &self.body,
-            self.timings,
-        );
-        reply.events = self.events;
-        reply.last_event = self.last_event.as_deref();
-        reply
+impl StepResult {
+    /// Notes what is asked, where that is told.
+    pub(super) fn asks(&mut self, detail: Detail, text: impl FnOnce() -> String) {
+        if detail == Detail::Everything {
+            self.request = text();
+        }
     }
 }
+
+/// An expectation's text and place.
+type ExpectationText = (String, SourceRef);
 
 /// Runs a step once, or with `retry` until its condition holds.
 pub async fn run_step(user: &mut VirtualUser, step: &Step, detail: Detail) -> StepResult {
@@ -233,168 +210,4 @@ fn check(expectation: &Expectation, reply: &Reply<'_>, detail: Detail, result: &
         });
     }
     result.expectations.push((text, verdict.held, verdict.seen));
-}
-
-async fn exchange(
-    user: &mut VirtualUser,
-    step: &Step,
-    detail: Detail,
-    result: &mut StepResult,
-) -> Result<Answer, Problem> {
-    let limits = Limits::within(step.timeout);
-    let tell = |text: &dyn Fn() -> String| {
-        if detail == Detail::Everything {
-            text()
-        } else {
-            String::new()
-        }
-    };
-    match &step.action {
-        Action::Http(request) => {
-            let most = request.redirects;
-            let (address, mut request) = user.request(step, request)?;
-            // Not for streams, whose pieces would be held back until there are enough of them.
-            let headers = request.headers_mut();
-            headers.entry(header::ACCEPT_ENCODING).or_insert(OFFERED);
-            result.request = tell(&|| format!("{} {address}", request.method()));
-            let sending = if most == 0 {
-                user.client.send(&address, request, limits).await
-            } else {
-                Box::pin(follow(user, &address, request, limits, most)).await
-            };
-            let exchange = sending.map_err(|e| failed(e, result))?;
-            Ok(Answer {
-                status: exchange.status,
-                headers: exchange.headers,
-                bytes: exchange.bytes,
-                body: exchange.body,
-                events: 0,
-                last_event: None,
-                timings: exchange.timings,
-                gaps: Vec::new(),
-            })
-        }
-        Action::Sse {
-            request,
-            until,
-            token,
-        } => {
-            let most = request.redirects;
-            let (address, request) = user.request(step, request)?;
-            result.request = tell(&|| format!("{} {address}", request.method()));
-            let holds =
-                |name: &str, data: &str| until.as_ref().is_some_and(|u| event_holds(u, name, data));
-            let until = if until.is_some() {
-                Until::Event(&holds)
-            } else {
-                Until::End
-            };
-            let is_token = is_token(token.as_ref());
-            let listening = Listening {
-                until,
-                token: is_token.as_ref().map(|holds| holds as OfEvent<'_>),
-            };
-            let (client, secrets) = user.client_and_secrets();
-            let redirects = Redirects {
-                most,
-                is_secret: &|text| secrets.are_in(text),
-            };
-            let redirects = (most > 0).then_some(&redirects);
-            let streamed = client
-                .stream(&address, request, limits, listening, redirects)
-                .await
-                .map_err(|e| failed(e, result))?;
-            Ok(Answer {
-                status: streamed.status,
-                headers: streamed.headers,
-                body: streamed.body.into(),
-                events: streamed.events,
-                last_event: streamed.last_event,
-                bytes: streamed.bytes,
-                timings: streamed.timings,
-                gaps: streamed.gaps,
-            })
-        }
-        Action::WebSocket {
-            url,
-            send,
-            until,
-            token,
-        } => {
-            let url = user.address(&Destination::Open(url.clone()))?;
-            result.request = tell(&|| format!("WebSocket {url}"));
-            let headers = user.headers(step)?;
-            let messages = send
-                .iter()
-                .map(|m: &Body| user.body(m).map(|(text, _)| text))
-                .collect::<Result<_, _>>()?;
-            let holds =
-                |name: &str, data: &str| until.as_ref().is_none_or(|u| event_holds(u, name, data));
-            let is_token = is_token(token.as_ref());
-            let listening = Listening {
-                until: Until::Event(&holds),
-                token: is_token.as_ref().map(|holds| holds as OfEvent<'_>),
-            };
-            let conversed = user
-                .client
-                .converse(&url, headers, messages, limits, listening)
-                .await
-                .map_err(|e| failed(e, result))?;
-            Ok(Answer {
-                status: conversed.status,
-                headers: conversed.headers,
-                body: conversed.body.into(),
-                events: conversed.events,
-                last_event: None,
-                bytes: conversed.bytes,
-                timings: conversed.timings,
-                gaps: conversed.gaps,
-            })
-        }
-    }
-}
-
-/// Sends a request wherever it is sent on to.
-async fn follow(
-    user: &mut VirtualUser,
-    address: &Address,
-    request: http::Request<Full<Bytes>>,
-    limits: Limits,
-    most: u8,
-) -> Result<Exchange, TransportError> {
-    let (client, secrets) = user.client_and_secrets();
-    let redirects = Redirects {
-        most,
-        is_secret: &|text| secrets.are_in(text),
-    };
-    client
-        .send_and(address, request, limits, Some(&redirects))
-        .await
-}
-
-fn failed(error: TransportError, result: &mut StepResult) -> Problem {
-    result.status = error.status;
-    result.timings = error.timings;
-    result.gaps = error.gaps;
-    Problem::new(error.kind, error.message)
-}
-
-/// Which events are tokens, if the step says so.
-fn is_token(token: Option<&Expectation>) -> Option<impl Fn(&str, &str) -> bool + Sync> {
-    token.map(|token| |name: &str, data: &str| event_holds(token, name, data))
-}
-
-/// Whether an `until`, or a `token`, holds of one event or message.
-fn event_holds(until: &Expectation, name: &str, data: &str) -> bool {
-    let mut reply = Reply::new(
-        None,
-        None,
-        data.as_bytes(),
-        Timings {
-            end: Duration::ZERO,
-            ..Timings::default()
-        },
-    );
-    reply.last_event = Some(name);
-    until.holds(&reply)
 }

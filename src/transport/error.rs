@@ -13,13 +13,13 @@ pub struct TransportError {
     /// Its kind.
     pub kind: ErrorKind,
     /// What happened, for a reader; may name hosts, never holds bodies.
-    pub message: String,
+    pub message: Box<str>,
     /// Status of the answer, if one had begun.
     pub status: Option<u16>,
     /// How far it came; `end` is when it failed.
     pub timings: Timings,
     /// For streams: from one token to the next, as far as it came.
-    pub gaps: Vec<Duration>,
+    pub gaps: Box<[Duration]>,
 }
 
 impl TransportError {
@@ -28,10 +28,10 @@ impl TransportError {
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
-            message: message.into(),
+            message: message.into().into_boxed_str(),
             status: None,
             timings: Timings::default(),
-            gaps: Vec::new(),
+            gaps: Box::default(),
         }
     }
 
@@ -128,7 +128,7 @@ impl TransportError {
     pub(super) fn at(mut self, status: Option<u16>, timings: Timings, gaps: Vec<Duration>) -> Self {
         self.status = status;
         self.timings = timings;
-        self.gaps = gaps;
+        self.gaps = gaps.into_boxed_slice();
         self
     }
 }

@@ -42,7 +42,7 @@ pub struct Streamed {
 }
 
 impl Streamed {
-    fn as_it_came(mut self, seen: &mut Seen) -> Self {
+    fn seen_as(mut self, seen: &mut Seen) -> Self {
         self.timings = seen.timings;
         self.gaps = std::mem::take(&mut seen.gaps);
         self
@@ -154,7 +154,7 @@ impl Client {
                 if ends {
                     // The rest of the stream is not awaited, so the connection can't be used again.
                     seen.timings.end = now;
-                    return Ok(streamed.as_it_came(seen));
+                    return Ok(streamed.seen_as(seen));
                 }
             }
             if parser.held() > MAX_EVENT {
@@ -192,7 +192,7 @@ impl Client {
                     streamed.events
                 ),
             )),
-            _ => Ok(streamed.as_it_came(seen)),
+            _ => Ok(streamed.seen_as(seen)),
         }
     }
 }
