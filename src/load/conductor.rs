@@ -171,12 +171,12 @@ fn end(field: &Field, state: State) {
     goose::trigger_killswitch("the load is over");
 }
 
-/// Waits until no user is at work, or the time is over; returns how many still are.
+/// Waits until no user is at work and none can arrive, or the time is over; returns how many still are.
 async fn wait_for_the_last(field: &Field, latest: Instant) -> u32 {
     loop {
-        let mut users = 0;
-        field.record(|r| users = r.users);
-        if users == 0 || Instant::now() >= latest {
+        let (mut users, mut arriving) = (0, false);
+        field.record(|r| (users, arriving) = (r.users, r.arriving));
+        if (users == 0 && !arriving) || Instant::now() >= latest {
             return users;
         }
         tokio::time::sleep(LOOK).await;

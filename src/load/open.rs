@@ -91,36 +91,42 @@ pub(super) async fn attack(
 ) -> Result<(), String> {
     let mut arrivals = on_time(batches, spacing, &field)
         .map_err(|e| format!("can't start the clock of arrivals: {e}"))?;
+    field.record(|r| r.arriving = true);
     let idle = Arc::new(Idle::new(&field));
     let listener = field.course.listen();
     loop {
         let next = std::pin::pin!(arrivals.recv());
-        let at = match listener.unless(&field.course, State::WindDown, next).await {
-            // The load is over, or its last journey has arrived.
+        match listener.unless(&field.course, State::Cut, next).await {
+            // The load was cut, or its last journey has arrived.
             None | Some(Some(None)) => break,
-            Some(Some(Some(at))) => at,
+            Some(Some(Some(at))) => arrive(&field, &idle, at),
             Some(None) => return Err("the clock of arrivals stopped".to_owned()),
-        };
-        let phase = field.timeline.phase_of(at);
-        let walker = idle.take(&field);
-        field.record(|r| r.arrival(phase, walker.is_some()));
-        if let Some((scenario, mut walker)) = walker {
-            let idle = Arc::clone(&idle);
-            let field = Arc::clone(&field);
-            tokio::spawn(async move {
-                let at_work = AtWork::begin(&field);
-                if !walker.journey(Some(at)).await {
-                    field.record(|r| r.dropped_late(phase));
-                }
-                drop(at_work);
-                idle.put(scenario, walker);
-            });
         }
     }
+    field.record(|r| r.arriving = false);
     // The last arrival comes a little before the load is over.
     let over = std::pin::pin!(std::future::pending::<()>());
     listener.unless(&field.course, State::WindDown, over).await;
     Ok(())
+}
+
+/// A journey begins, if somebody is free for it; if nobody is, that is counted.
+fn arrive(field: &Arc<Field>, idle: &Arc<Idle>, at: Instant) {
+    let phase = field.timeline.phase_of(at);
+    let walker = idle.take(field);
+    field.record(|r| r.arrival(phase, walker.is_some()));
+    let Some((scenario, mut walker)) = walker else {
+        return;
+    };
+    let (field, idle) = (Arc::clone(field), Arc::clone(idle));
+    let at_work = AtWork::begin(&field);
+    tokio::spawn(async move {
+        if !walker.journey(Some(at)).await {
+            field.record(|r| r.dropped_late(phase));
+        }
+        drop(at_work);
+        idle.put(scenario, walker);
+    });
 }
 
 /// Hands out arrivals when they are due, and nothing after the last one. A thread of its own sleeps to some 0.1 ms, a runtime's timer to 1 ms.
@@ -134,21 +140,15 @@ fn on_time(
     std::thread::Builder::new()
         .name("arrivals".to_owned())
         .spawn(move || {
-            for at in batches
+            let arrivals = batches
                 .iter()
-                .flat_map(|batch| Arrivals::new(batch, spacing))
-            {
-                // Long waits in pieces, so that a load that is stopped does not leave a thread behind.
-                while let Some(left) = at
-                    .checked_duration_since(Instant::now())
-                    .filter(|l| !l.is_zero())
-                {
-                    std::thread::sleep(left.min(Duration::from_millis(100)));
-                    if field.course.state() != State::Run {
-                        return;
-                    }
+                .flat_map(|batch| Arrivals::new(batch, spacing));
+            for at in arrivals {
+                // What was due before the load ended has arrived, however late that is noticed.
+                if !wait_until(at, &field) {
+                    break;
                 }
-                if field.course.state() != State::Run || due.send(Some(at)).is_err() {
+                if due.send(Some(at)).is_err() {
                     return;
                 }
             }
@@ -156,6 +156,21 @@ fn on_time(
             let _ = due.send(None);
         })?;
     Ok(receiver)
+}
+
+/// Sleeps in pieces, so that a load that is stopped does not leave a thread behind; tells whether the instant came
+/// before that.
+fn wait_until(at: Instant, field: &Field) -> bool {
+    while let Some(left) = at
+        .checked_duration_since(Instant::now())
+        .filter(|left| !left.is_zero())
+    {
+        if field.course.state() != State::Run {
+            return false;
+        }
+        std::thread::sleep(left.min(Duration::from_millis(50)));
+    }
+    field.course.state() != State::Cut
 }
 
 /// Users without a journey, per scenario, and whose turn it is.

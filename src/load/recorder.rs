@@ -65,6 +65,8 @@ pub(super) struct Recorder {
     told: BTreeMap<(usize, ErrorKind), u32>,
     /// Users at work.
     pub(super) users: u32,
+    /// Whether a clock still lets journeys arrive.
+    pub(super) arriving: bool,
     /// How much later than it should a short sleep ended.
     lag: Latency,
 }
@@ -76,6 +78,7 @@ impl Recorder {
             parts: Vec::new(),
             told: BTreeMap::new(),
             users: 0,
+            arriving: false,
             lag: Latency::new(),
         }
     }

@@ -70,8 +70,12 @@ impl Walker {
                 (0, Some(arrival)) => self.appointed(arrival).await,
                 _ => self.due(planned).await,
             };
-            if self.field.course.state() != State::Run {
-                break;
+            // Who arrived in time begins, also when that is noticed after the last moment of the load.
+            let in_time = index == 0 && arrival.is_some() && self.field.pace.is_none();
+            match self.field.course.state() {
+                State::Run => {}
+                State::WindDown if in_time => {}
+                State::WindDown | State::Cut => break,
             }
             began = true;
             if !self.step(index, step, due).await {

@@ -50,7 +50,7 @@ pub fn load_table(load: &LoadAccount) -> String {
     for step in &load.steps {
         all.merge(&step.total.answered());
     }
-    histogram(&mut out, &all);
+    histogram(&mut out, &all, usize::MAX);
     let _ = writeln!(
         out,
         "\n  {DIM}answers by status:{DIM:#} {}",
@@ -98,27 +98,40 @@ fn row(step: &StepAccount, held: Duration) -> [String; HEADS.len()] {
     ]
 }
 
-/// How the answers were spread: classes that double in width, from the fastest to the slowest.
-fn histogram(out: &mut String, all: &Latency) {
-    let classes = all.doubling_classes();
+/// How the answers were spread: classes that double in width, from the fastest to the slowest; what would be more of
+/// them than asked for is put into the first.
+pub(super) fn histogram(out: &mut String, all: &Latency, at_most: usize) {
+    let mut classes = all.doubling_classes();
+    let below = classes.len().saturating_sub(at_most);
+    let fast: u64 = classes.drain(..below).map(|(_, n)| n).sum();
+    if let Some((_, n)) = classes.first_mut() {
+        *n += fast;
+    }
     let most = classes.iter().map(|(_, n)| *n).max().unwrap_or(0);
     if most == 0 {
         return;
     }
     let _ = writeln!(out);
     for (to, n) in classes {
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a share of the width of a bar"
-        )]
-        let length = ((n as f64 / most as f64) * BAR as f64).ceil() as usize;
+        #[expect(clippy::cast_precision_loss, reason = "a share of the width of a bar")]
+        let share = n as f64 / most as f64;
         let _ = writeln!(
             out,
             "  {DIM}≤ {:>9}{DIM:#}  {:<BAR$}  {n}",
             show_duration(to),
-            "█".repeat(length)
+            bar(share, BAR, '█')
         );
     }
+}
+
+/// A bar of so much of a width; anything at all is seen.
+pub(super) fn bar(share: f64, width: usize, cell: char) -> String {
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a number of cells of a terminal"
+    )]
+    let length = (share * width as f64).ceil() as usize;
+    std::iter::repeat_n(cell, length.min(width)).collect()
 }
