@@ -27,6 +27,8 @@ const CLASSES: usize = 10;
 #[derive(Debug, Default)]
 pub(super) struct Live {
     model: Option<Model>,
+    /// Phases that have begun.
+    begun: u32,
     phase: Option<PhaseSoFar>,
 }
 
@@ -52,13 +54,15 @@ impl Live {
         match &record.event {
             Event::LoadPlanned(load) => self.model = Some(load.model),
             Event::PhaseStarted { phase } => {
+                self.begun += 1;
                 let before = self.phase.replace(PhaseSoFar::new(phase, record.at_us));
                 return before.and_then(|p| p.stays());
             }
             Event::StageEnded { stage: Stage::Load } | Event::RunEnded => {
                 return self.phase.take().and_then(|p| p.stays());
             }
-            Event::Window(window) => {
+            // What hung over from the phase before is no figure of this one.
+            Event::Window(window) if window.phase.0 + 1 == self.begun => {
                 if let Some(phase) = &mut self.phase {
                     phase.window(window);
                 }
@@ -108,7 +112,10 @@ impl PhaseSoFar {
         self.delay.merge(&window.delay);
         self.last = Totals::default();
         self.last.add(window);
+        self.last.over_us = window.to_us.saturating_sub(window.from_us);
         self.all.add(window);
+        let lasts = u64::try_from(self.phase.lasts.as_micros()).unwrap_or(u64::MAX);
+        self.all.over_us = self.now_us.saturating_sub(self.from_us).min(lasts);
         let p95 = self.last.answered.quantile(0.95).unwrap_or_default();
         for (history, value) in [
             (&mut self.rates, self.last.rate()),
@@ -144,7 +151,7 @@ impl PhaseSoFar {
     }
 
     fn write(&self, out: &mut String, model: Model, rows: usize) -> std::fmt::Result {
-        let passed = Duration::from_micros(self.now_us.saturating_sub(self.from_us));
+        let passed = Duration::from_micros(self.all.over_us);
         let done = passed.as_secs_f64() / self.phase.lasts.as_secs_f64().max(1e-9);
         let full = bar(done.min(1.0), PHASE_BAR, '━');
         writeln!(

@@ -40,6 +40,7 @@ enum LoadShown {
 #[derive(Debug)]
 struct Lines {
     every: Duration,
+    last_us: u64,
     since: Totals,
     phase: String,
 }
@@ -174,6 +175,7 @@ impl Lines {
     fn new(every: Duration) -> Self {
         Self {
             every,
+            last_us: 0,
             since: Totals::default(),
             phase: String::new(),
         }
@@ -181,6 +183,10 @@ impl Lines {
 
     fn line(&mut self, record: &Record) -> Option<String> {
         match &record.event {
+            Event::StageStarted { stage: Stage::Load } => {
+                self.last_us = record.at_us;
+                None
+            }
             Event::PhaseStarted { phase } => {
                 self.phase.clone_from(&phase.name);
                 None
@@ -192,10 +198,13 @@ impl Lines {
 
     fn window(&mut self, record: &Record, window: &Window) -> Option<String> {
         self.since.add(window);
-        if u128::from(self.since.over_us) < self.every.as_micros() {
+        let since_last = record.at_us.saturating_sub(self.last_us);
+        if u128::from(since_last) < self.every.as_micros() {
             return None;
         }
-        let totals = std::mem::take(&mut self.since);
+        self.last_us = record.at_us;
+        let mut totals = std::mem::take(&mut self.since);
+        totals.over_us = since_last;
         let phase: String = self.phase.chars().take(12).collect();
         Some(format!(
             "{}   {phase:<9} {:>4} users {:>7.0}/s  p50 {:>8}  p95 {:>8}  p99 {:>8}  errors {}",

@@ -15,14 +15,13 @@ pub(super) struct Totals {
 }
 
 impl Totals {
-    /// Takes in a window that follows.
+    /// Takes in what a window counted; several of them may be about the same time.
     pub(super) fn add(&mut self, window: &Window) {
         for step in &window.steps {
             self.answered.merge(&step.tally.answered());
             self.requests += step.tally.count();
             self.errors += step.tally.failures();
         }
-        self.over_us += window.to_us.saturating_sub(window.from_us);
     }
 
     /// Requests per second.
