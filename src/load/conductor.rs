@@ -199,6 +199,8 @@ pub(super) struct Ticker<'a> {
     field: &'a Field,
     cpu: CpuMeter,
     from: Instant,
+    /// Phases that were told of.
+    begun: usize,
     watch: Option<Watch>,
     /// What a reader of the journal would know by now, where somebody has to know it at once.
     pub(super) account: Option<LoadAccount>,
@@ -211,6 +213,7 @@ impl<'a> Ticker<'a> {
             field,
             cpu: CpuMeter::new(),
             from: Instant::now(),
+            begun: 0,
             watch: abort.map(Watch::new),
             account: None,
         }
@@ -218,6 +221,7 @@ impl<'a> Ticker<'a> {
 
     /// Tells that a phase begins.
     pub(super) fn begin(&mut self, phase: &Phase) {
+        self.begun += 1;
         let phase = phase.clone();
         self.tell(Event::PhaseStarted { phase });
     }
@@ -265,7 +269,7 @@ impl<'a> Ticker<'a> {
         let (mut windows, mut users, mut lag) = (Vec::new(), 0, None);
         self.field.record(|r| {
             users = r.users;
-            windows = r.drain(from_us, to_us);
+            windows = r.drain(self.begun, from_us, to_us);
             lag = Some(r.take_lag());
         });
         for window in &windows {

@@ -189,15 +189,16 @@ impl Recorder {
         std::mem::take(&mut self.lag)
     }
 
-    /// Empties all phases into windows, one for each in which something happened.
-    pub(super) fn drain(&mut self, from_us: u64, to_us: u64) -> Vec<Window> {
+    /// Empties the first `begun` phases into windows, one for each in which something happened. What belongs to a
+    /// phase of which nobody has been told yet waits for the next time.
+    pub(super) fn drain(&mut self, begun: usize, from_us: u64, to_us: u64) -> Vec<Window> {
         let Self {
             steps,
             parts,
             users,
             ..
         } = self;
-        let numbered = (0..).map(PhaseIndex).zip(parts);
+        let numbered = (0..).map(PhaseIndex).zip(parts).take(begun);
         numbered
             .filter_map(|(phase, part)| {
                 let cells = part.cells.iter_mut().zip(&*steps);
@@ -260,7 +261,7 @@ mod tests {
         recorder.record(0, HOLD, &sample(7, Some(ErrorKind::Expectation)));
         recorder.record(0, HOLD, &sample(9, Some(ErrorKind::Reset)));
         recorder.unanswered(0, HOLD, ErrorKind::CutOff);
-        let windows = recorder.drain(0, 1);
+        let windows = recorder.drain(2, 0, 1);
         assert_eq!((windows.len(), windows[0].phase), (1, HOLD));
         let cell = &windows[0].steps[0].tally;
         assert_eq!(
@@ -272,7 +273,15 @@ mod tests {
         assert_eq!((cell.gaps.count(), cell.first_token.count()), (6, 3));
         assert_eq!(cell.streaming, Duration::from_millis(18));
         assert_eq!(cell.statuses, BTreeMap::from([(200, 3)]));
-        assert!(recorder.drain(1, 2).is_empty());
+        assert!(recorder.drain(2, 1, 2).is_empty());
+    }
+
+    #[test]
+    fn a_phase_that_nobody_was_told_of_waits() {
+        let mut recorder = Recorder::new(Vec::new());
+        recorder.arrival(HOLD, true);
+        assert!(recorder.drain(1, 0, 1).is_empty());
+        assert_eq!(recorder.drain(2, 1, 2)[0].arrived, 1);
     }
 
     #[test]
