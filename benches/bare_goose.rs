@@ -1,4 +1,5 @@
 //! One GET by goose and nothing else: what `benches/peers.sh` compares a journey step with.
+#![expect(clippy::print_stdout, reason = "its figure is all that it is for")]
 
 use goose::config::GooseConfiguration;
 use goose::prelude::*;
