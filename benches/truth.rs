@@ -165,13 +165,13 @@ fn main() -> ExitCode {
         }
     }
 
-    // Held for two whole periods, whenever they begin. At 400/s the waits of a stall are 2.5 ms apart; fewer would be
-    // further apart than what is to be told apart.
+    // Held for four whole periods, whenever they begin, at a rate that meets each stall at another moment: so the
+    // waits of all of them together are some 1 ms apart.
     let url = server(stalling(Instant::now()));
     let total = load(
         folder,
         GET,
-        &["--rate", "400/s", "--for", "20s", "--url", &url],
+        &["--rate", "251/s", "--for", "40s", "--url", &url],
     );
     for (of, name) in [("ok", "corrected"), ("service", "uncorrected")] {
         let times = latency(&total, of);
