@@ -19,8 +19,6 @@ pub struct LoadAccount {
     pub phases: Vec<PhaseAccount>,
     /// Per step, in the order of the plan.
     pub steps: Vec<StepAccount>,
-    /// The generator over time.
-    pub generator: Vec<(u64, GeneratorSample)>,
     /// The probes over time.
     pub probes: Vec<ProbePoint>,
     /// What the services used of their machines.
@@ -46,6 +44,42 @@ pub struct PhaseAccount {
     pub dropped: u64,
     /// Delay between due and sent.
     pub delay: Latency,
+    /// How the generator fared; with shards, each of them.
+    pub generators: Vec<GeneratorAccount>,
+}
+
+/// The looks of one generator at itself, added up: their number does not matter for the memory that they take.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GeneratorAccount {
+    /// The time that they are about, microseconds.
+    pub over_us: u64,
+    /// How much of it the thread of the users had a core.
+    pub cpu_us: f64,
+    /// How much of it that thread could have run and was not let.
+    pub starved_us: f64,
+    /// How much later than it should a short sleep ended.
+    pub lag: Latency,
+}
+
+impl GeneratorAccount {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "microseconds of a run stay far below 2^53"
+    )]
+    fn absorb(&mut self, sample: &GeneratorSample) {
+        let of = |permille: u32| f64::from(permille) / 1000.0 * sample.over_us as f64;
+        self.over_us += sample.over_us;
+        self.cpu_us += of(sample.cpu_permille);
+        self.starved_us += of(sample.starved_permille);
+        self.lag.merge(&sample.lag);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.over_us += other.over_us;
+        self.cpu_us += other.cpu_us;
+        self.starved_us += other.starved_us;
+        self.lag.merge(&other.lag);
+    }
 }
 
 impl PhaseAccount {
@@ -76,7 +110,6 @@ impl LoadAccount {
             steps: steps.collect(),
             planned,
             phases: Vec::new(),
-            generator: Vec::new(),
             probes: Vec::new(),
             resources: ResourceAccount::default(),
             failures: Vec::new(),
@@ -94,9 +127,17 @@ impl LoadAccount {
                 arrived: 0,
                 dropped: 0,
                 delay: Latency::new(),
+                generators: Vec::new(),
             }),
             Event::FailureSample(sample) => self.failures.push((at, sample.clone())),
-            Event::Generator(sample) => self.generator.push((at, sample.clone())),
+            Event::Generator(sample) => {
+                if let Some(phase) = self.phases.get_mut(sample.phase.place()) {
+                    if phase.generators.is_empty() {
+                        phase.generators.push(GeneratorAccount::default());
+                    }
+                    phase.generators[0].absorb(sample);
+                }
+            }
             Event::LoadAborted(aborted) => self.aborted = Some(aborted.clone()),
             Event::Window(window) => self.window(window),
             other => self.resources.absorb(at, other),
@@ -139,6 +180,7 @@ impl LoadAccount {
                     own.arrived += phase.arrived;
                     own.dropped += phase.dropped;
                     own.delay.merge(&phase.delay);
+                    own.generators.extend(phase.generators);
                 }
                 None => self.phases.push(phase),
             }
@@ -146,8 +188,6 @@ impl LoadAccount {
         for (account, other) in self.steps.iter_mut().zip(other.steps) {
             account.merge(other);
         }
-        self.generator.extend(other.generator);
-        self.generator.sort_by_key(|(at, _)| *at);
         self.probes.extend(other.probes);
         self.probes.sort_by_key(|p| p.at_us);
         self.resources.merge(other.resources);
@@ -215,27 +255,22 @@ impl LoadAccount {
         self.generator_in(|phase| judged.contains(&phase))
     }
 
-    /// What the generator's looks at itself in some phases come to.
+    /// What the generator's looks at itself in some phases come to. Of several generators, the worst in each respect:
+    /// what one of them measured while it was out of breath is in all the figures.
     #[must_use]
     pub fn generator_in(&self, chosen: impl Fn(PhaseIndex) -> bool) -> Option<GeneratorFigures> {
-        let mut lag = Latency::new();
-        let (mut over, mut cpu, mut starved) = (0, 0, 0);
-        for (_, sample) in self.generator.iter().filter(|(_, s)| chosen(s.phase)) {
-            over += sample.over_us;
-            cpu += u64::from(sample.cpu_permille) * sample.over_us;
-            starved += u64::from(sample.starved_permille) * sample.over_us;
-            lag.merge(&sample.lag);
+        let mut own: Vec<GeneratorAccount> = Vec::new();
+        let numbered = (0..).map(PhaseIndex).zip(&self.phases);
+        for (_, phase) in numbered.filter(|(index, _)| chosen(*index)) {
+            for (n, account) in phase.generators.iter().enumerate() {
+                match own.get_mut(n) {
+                    Some(sum) => sum.merge(account),
+                    None => own.push(account.clone()),
+                }
+            }
         }
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "microseconds of a run stay far below 2^53"
-        )]
-        let share = |sum: u64| sum as f64 / over as f64 / 1000.0;
-        (over > 0).then(|| GeneratorFigures {
-            cpu: share(cpu),
-            starved: share(starved),
-            lag: LatencyFigures::of(&lag),
-        })
+        let figures = own.iter().filter_map(GeneratorFigures::of);
+        figures.reduce(GeneratorFigures::worst)
     }
 }
 
@@ -248,4 +283,61 @@ pub struct GeneratorFigures {
     pub starved: f64,
     /// How much later than it should a short sleep ended.
     pub lag: Option<LatencyFigures>,
+}
+
+impl GeneratorFigures {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "microseconds of a run stay far below 2^53"
+    )]
+    fn of(account: &GeneratorAccount) -> Option<Self> {
+        let over = account.over_us as f64;
+        (account.over_us > 0).then(|| Self {
+            cpu: account.cpu_us / over,
+            starved: account.starved_us / over,
+            lag: LatencyFigures::of(&account.lag),
+        })
+    }
+
+    fn worst(self, other: Self) -> Self {
+        Self {
+            cpu: self.cpu.max(other.cpu),
+            starved: self.starved.max(other.starved),
+            lag: match (self.lag, other.lag) {
+                (Some(a), Some(b)) if a.p99_us < b.p99_us => Some(b),
+                (a, b) => a.or(b),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figures(over_us: u64, cpu: f64, lag_us: u64) -> GeneratorFigures {
+        let mut lag = Latency::new();
+        lag.record(Duration::from_micros(lag_us));
+        GeneratorFigures::of(&GeneratorAccount {
+            over_us,
+            cpu_us: cpu * 1e6,
+            starved_us: 0.0,
+            lag,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn one_generator_out_of_breath_is_seen_among_others() {
+        let worst = figures(1_000_000, 0.99, 9000).worst(figures(1_000_000, 0.05, 100));
+        assert!((worst.cpu - 0.99).abs() < 1e-9, "{worst:?}");
+        let other = figures(1_000_000, 0.05, 100).worst(figures(1_000_000, 0.99, 9000));
+        assert_eq!(worst, other);
+        assert!(worst.lag.unwrap().p99_us >= 9000);
+    }
+
+    #[test]
+    fn a_generator_that_was_not_looked_at_has_no_figures() {
+        assert_eq!(GeneratorFigures::of(&GeneratorAccount::default()), None);
+    }
 }
