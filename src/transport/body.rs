@@ -1,11 +1,10 @@
 //! Reads the body of an answer, within its bound.
 
 use bytes::{Bytes, BytesMut};
-use hyper::body::Incoming;
 
 use super::TransportError;
 use super::decode::Decoder;
-use super::link::Link;
+use super::link::{Body, Link};
 use crate::event::ErrorKind;
 
 /// The error of a body beyond its bound.
@@ -19,7 +18,7 @@ pub(super) fn too_long(most: usize) -> TransportError {
 /// Reads a body that is encoded; tells what it says and how many bytes were sent. Both are bounded.
 pub(super) async fn read_encoded(
     connection: &mut Link,
-    mut body: Incoming,
+    mut body: Body,
     mut decoder: Option<Decoder>,
     most: usize,
 ) -> Result<(Bytes, usize), TransportError> {
@@ -45,7 +44,7 @@ pub(super) async fn read_encoded(
 /// Reads a body as it is.
 pub(super) async fn read(
     connection: &mut Link,
-    mut body: Incoming,
+    mut body: Body,
     most: usize,
 ) -> Result<Bytes, TransportError> {
     let mut first: Option<Bytes> = None;

@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri, header};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use std::sync::Arc;
 
 use super::alarm::Alarm;
 use super::body::{read, read_encoded};
 use super::cookies::Jar;
 use super::decode::Decoder;
-use super::link::Link;
+use super::link::{Body, Link};
 use super::redirect::Redirects;
 use super::{Connector, TransportError};
 use crate::event::{ErrorKind, Timings};
@@ -67,7 +66,7 @@ pub struct Client {
 
 /// An answer whose body is still to come.
 pub(super) struct Begun {
-    pub(super) response: Response<Incoming>,
+    pub(super) response: Response<Body>,
     pub(super) timings: Timings,
     pub(super) connection: Link,
     pub(super) origin: Arc<Origin>,

@@ -13,9 +13,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::TransportError;
-use super::connection::{Http1, Wire};
+use super::http1::Http1;
 use super::http2::Http2;
 use super::link::Link;
+use super::wire::Wire;
 use crate::event::ErrorKind;
 use crate::plan::{Address, Http2Use, Origin};
 
@@ -127,7 +128,7 @@ impl Connector {
         Ok(if chosen || self.prior.as_deref() == Some(origin) {
             Link::Http2(Box::new(Http2::begin(wire, origin).await?))
         } else {
-            Link::Http1(Http1::begin(wire).await?)
+            Link::Http1(Http1::begin(wire))
         })
     }
 

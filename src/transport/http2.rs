@@ -12,9 +12,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::task::AbortHandle;
 
 use super::TransportError;
-use super::connection::{MAX_HEAD, Wire};
 use super::error::cause_of;
+use super::http1::MAX_HEAD;
 use super::link::Unanswered;
+use super::wire::Wire;
 use crate::plan::Origin;
 
 /// Bytes that the peer may send unasked, on one stream and on all of them.

@@ -1,18 +1,25 @@
 //! One connection of a user to a host, whichever version of HTTP it speaks.
 
-use std::pin::pin;
-
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 
 use super::TransportError;
-use super::connection::Http1;
+use super::http1::Http1;
 use super::http2::Http2;
 
 /// A request that was not answered, and the request itself if the server took nothing of it.
 pub(super) type Unanswered = (TransportError, Option<Request<Full<Bytes>>>);
+
+/// Where the body of an answer is to come from.
+#[derive(Debug)]
+pub(super) enum Body {
+    /// The connection itself.
+    Http1,
+    /// A stream of its own.
+    Http2(Incoming),
+}
 
 /// A connection.
 #[derive(Debug)]
@@ -37,35 +44,43 @@ impl Link {
     pub(super) async fn send(
         &mut self,
         request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, Unanswered> {
+    ) -> Result<Response<Body>, Unanswered> {
         match self {
-            Self::Http1(connection) => connection.send(request).await,
-            Self::Http2(connection) => Box::pin(connection.send(request)).await,
+            Self::Http1(connection) => {
+                let head = connection.send(request).await?;
+                Ok(head.map(|()| Body::Http1))
+            }
+            Self::Http2(connection) => {
+                let answer = Box::pin(connection.send(request)).await?;
+                Ok(answer.map(Body::Http2))
+            }
         }
     }
 
     /// Waits for the next piece of an answer's body; nothing when it is complete.
-    pub(super) async fn piece(
-        &mut self,
-        body: &mut Incoming,
-    ) -> Option<Result<Bytes, TransportError>> {
-        loop {
-            if body.is_end_stream() {
-                return None;
-            }
-            let frame = match self {
-                Self::Http1(connection) => connection.bring(pin!(body.frame())).await?,
-                // A task of its own moves the connection.
-                Self::Http2(_) => body.frame().await?,
-            };
-            match frame {
-                Ok(frame) => match frame.into_data() {
-                    Ok(data) => return Some(Ok(data)),
-                    // Trailers.
-                    Err(_) => continue,
-                },
-                Err(error) => return Some(Err(TransportError::http(&error))),
-            }
+    pub(super) async fn piece(&mut self, body: &mut Body) -> Option<Result<Bytes, TransportError>> {
+        match (self, body) {
+            (Self::Http1(connection), _) => connection.piece().await,
+            (_, Body::Http2(body)) => Box::pin(piece(body)).await,
+            // Each body goes with the connection that it came from.
+            (Self::Http2(_), Body::Http1) => None,
+        }
+    }
+}
+
+/// The next piece of a body, for which a task of its own moves the connection.
+async fn piece(body: &mut Incoming) -> Option<Result<Bytes, TransportError>> {
+    loop {
+        if body.is_end_stream() {
+            return None;
+        }
+        match body.frame().await? {
+            Ok(frame) => match frame.into_data() {
+                Ok(data) => return Some(Ok(data)),
+                // Trailers.
+                Err(_) => continue,
+            },
+            Err(error) => return Some(Err(TransportError::http(&error))),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::connection::Wire;
+use super::wire::Wire;
 
 /// What a WebSocket's own words may add to its messages: its handshake, heads of frames, pings.
 const OVERHEAD: u64 = 256 * 1024;

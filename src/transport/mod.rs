@@ -3,11 +3,11 @@
 mod alarm;
 mod body;
 mod client;
-mod connection;
 mod connector;
 mod cookies;
 mod decode;
 mod error;
+mod http1;
 mod http2;
 mod link;
 mod listening;
@@ -15,6 +15,7 @@ mod metered;
 mod redirect;
 mod sse;
 mod websocket;
+mod wire;
 
 #[cfg(test)]
 mod tests;
