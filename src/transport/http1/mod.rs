@@ -8,6 +8,9 @@ mod answer;
 mod body;
 mod request;
 
+#[cfg(test)]
+mod tests;
+
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
