@@ -34,6 +34,7 @@ fn expectations(c: &mut Criterion) {
         "content-type",
         http::HeaderValue::from_static("application/json"),
     );
+    let headers = headers.into();
     let mut group = c.benchmark_group("expectation");
     for (name, text) in [
         ("status", "status == 200"),

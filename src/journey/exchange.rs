@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::header;
 use http_body_util::Full;
 
 use super::VirtualUser;
 use super::step::{Detail, Problem, StepResult};
 use crate::event::Timings;
-use crate::plan::expectation::{Expectation, Reply};
+use crate::plan::expectation::{Expectation, Headers, Reply};
 use crate::plan::{Action, Address, Body, Destination, Request, Step, Template};
 use crate::transport::{
     Exchange, Limits, Listening, OFFERED, OfEvent, Redirects, TransportError, Until,
@@ -18,7 +18,7 @@ use crate::transport::{
 /// An answer of any protocol.
 pub(super) struct Answer {
     pub(super) status: u16,
-    pub(super) headers: HeaderMap,
+    pub(super) headers: Headers,
     pub(super) body: Bytes,
     pub(super) events: u64,
     pub(super) last_event: Option<String>,

@@ -115,7 +115,7 @@ fn configuration(profile: &LoadProfile, host: &str) -> GooseConfiguration {
     configuration
 }
 
-/// One transaction is one whole journey, so that goose's own cost is paid once per journey.
+/// One transaction is all journeys of a user, so that goose's own cost is paid once per user.
 fn journey(field: Arc<Field>, scenario: usize, come: Arc<AtomicU32>) -> TransactionFunction {
     Arc::new(move |user: &mut GooseUser| {
         let (field, come) = (Arc::clone(&field), Arc::clone(&come));
@@ -134,7 +134,9 @@ fn journey(field: Arc<Field>, scenario: usize, come: Arc<AtomicU32>) -> Transact
                 });
             }
             if let Some(seat) = user.get_session_data_mut::<Seat>() {
-                seat.take(&field, scenario).await;
+                while field.course.state() == State::Run {
+                    seat.take(&field, scenario).await;
+                }
             }
             Ok(())
         })

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, Uri, header};
+use http::{HeaderMap, HeaderValue, Request, Uri, header};
 use http_body_util::Full;
 use std::sync::Arc;
 
@@ -12,10 +12,11 @@ use super::alarm::Alarm;
 use super::body::{read, read_encoded};
 use super::cookies::Jar;
 use super::decode::Decoder;
-use super::link::{Body, Link};
+use super::link::{Body, Head, Link};
 use super::redirect::Redirects;
 use super::{Connector, TransportError};
 use crate::event::{ErrorKind, Timings};
+use crate::plan::expectation::Headers;
 use crate::plan::{Address, Origin};
 
 /// Bounds of one exchange.
@@ -44,7 +45,7 @@ pub struct Exchange {
     /// The status.
     pub status: u16,
     /// The headers.
-    pub headers: HeaderMap,
+    pub headers: Headers,
     /// The whole body, decoded if it came encoded.
     pub body: Bytes,
     /// Bytes of the body as it was sent, and of the bodies of redirects before it.
@@ -66,12 +67,11 @@ pub struct Client {
 
 /// An answer whose body is still to come.
 pub(super) struct Begun {
-    pub(super) response: Response<Body>,
+    pub(super) head: Head,
+    pub(super) body: Body,
     pub(super) timings: Timings,
     pub(super) connection: Link,
     pub(super) origin: Arc<Origin>,
-    /// Whether its headers say that its body is encoded.
-    pub(super) encoded: bool,
 }
 
 impl Client {
@@ -150,18 +150,17 @@ impl Client {
             }
         };
         let Begun {
-            response,
+            head,
+            body,
             mut timings,
             mut connection,
             origin,
-            encoded,
         } = begun;
-        let status = response.status().as_u16();
+        let status = head.status.as_u16();
         seen.status = Some(status);
         seen.timings = timings;
-        let (parts, body) = response.into_parts();
-        let (body, bytes) = if encoded {
-            let decoder = Decoder::of(&parts.headers, limits.max_body)?;
+        let (body, bytes) = if head.marks.encoding {
+            let decoder = Decoder::of(&head.headers, limits.max_body)?;
             Box::pin(read_encoded(
                 &mut connection,
                 body,
@@ -178,7 +177,7 @@ impl Client {
         self.keep(origin, connection);
         Ok(Exchange {
             status,
-            headers: parts.headers,
+            headers: head.headers,
             body,
             bytes: bytes as u64 + passed,
             timings,
@@ -196,14 +195,14 @@ impl Client {
         complete(address, &mut request);
         self.add_cookies(address, request.headers_mut());
         let mut timings = Timings::default();
-        let (response, connection) = 'answer: {
+        let ((head, body), connection) = 'answer: {
             // A kept connection may have been closed by the server meanwhile. If it took nothing of the
             // request, the request goes on a new one; else the failure is real and is told.
             if let Some(mut connection) = self.take(&origin)
                 && connection.is_ready().await
             {
                 match connection.send(request).await {
-                    Ok(response) => break 'answer (response, connection),
+                    Ok(answer) => break 'answer (answer, connection),
                     Err((_, Some(unsent))) => request = unsent,
                     Err((error, None)) => return Err(error),
                 }
@@ -217,32 +216,25 @@ impl Client {
                 self.connections.push((Arc::clone(&origin), shared));
             }
             timings.connect = Some(sent.elapsed());
-            let response = connection.send(request).await;
-            (response.map_err(|(error, _)| error)?, connection)
+            let answer = connection.send(request).await;
+            (answer.map_err(|(error, _)| error)?, connection)
         };
         timings.headers = Some(sent.elapsed());
-        let encoded = self.look_at(address, response.headers());
+        if head.marks.cookies {
+            self.store_cookies(address, &head.headers);
+        }
         Ok(Begun {
-            response,
+            head,
+            body,
             timings,
             connection,
             origin,
-            encoded,
         })
     }
 
-    /// Takes the cookies of an answer; tells whether its body is encoded. One look for both, since most answers
-    /// have neither.
-    pub(super) fn look_at(&mut self, address: &Address, headers: &HeaderMap) -> bool {
-        let (mut encoded, mut cookies) = (false, false);
-        for name in headers.keys() {
-            encoded |= name == header::CONTENT_ENCODING;
-            cookies |= name == header::SET_COOKIE;
-        }
-        if cookies {
-            self.jar.get_or_insert_default().store(address, headers);
-        }
-        encoded
+    /// Takes the cookies of an answer.
+    pub(super) fn store_cookies(&mut self, address: &Address, headers: &HeaderMap) {
+        self.jar.get_or_insert_default().store(address, headers);
     }
 
     /// Adds the cookies that belong to an address, unless the request has its own.

@@ -1,16 +1,49 @@
 //! One connection of a user to a host, whichever version of HTTP it speaks.
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 
 use super::TransportError;
 use super::http1::Http1;
 use super::http2::Http2;
+use crate::plan::expectation::Headers;
 
 /// A request that was not answered, and the request itself if the server took nothing of it.
 pub(super) type Unanswered = (TransportError, Option<Request<Full<Bytes>>>);
+
+/// The head of an answer.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) status: StatusCode,
+    pub(super) headers: Headers,
+    pub(super) marks: Marks,
+}
+
+/// Which headers an answer has that are looked for in every answer. Most have none of them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Marks {
+    /// Its body is encoded.
+    pub(super) encoding: bool,
+    /// It sets cookies.
+    pub(super) cookies: bool,
+}
+
+impl Marks {
+    /// Looks at the name of a header.
+    pub(super) fn note(&mut self, name: &str) {
+        self.encoding |= name.eq_ignore_ascii_case("content-encoding");
+        self.cookies |= name.eq_ignore_ascii_case("set-cookie");
+    }
+
+    /// Looks at all names.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let mut marks = Self::default();
+        headers.keys().for_each(|name| marks.note(name.as_str()));
+        marks
+    }
+}
 
 /// Where the body of an answer is to come from.
 #[derive(Debug)]
@@ -44,15 +77,17 @@ impl Link {
     pub(super) async fn send(
         &mut self,
         request: Request<Full<Bytes>>,
-    ) -> Result<Response<Body>, Unanswered> {
+    ) -> Result<(Head, Body), Unanswered> {
         match self {
-            Self::Http1(connection) => {
-                let head = connection.send(request).await?;
-                Ok(head.map(|()| Body::Http1))
-            }
+            Self::Http1(connection) => Ok((connection.send(request).await?, Body::Http1)),
             Self::Http2(connection) => {
-                let answer = Box::pin(connection.send(request)).await?;
-                Ok(answer.map(Body::Http2))
+                let (parts, body) = Box::pin(connection.send(request)).await?.into_parts();
+                let head = Head {
+                    status: parts.status,
+                    marks: Marks::of(&parts.headers),
+                    headers: parts.headers.into(),
+                };
+                Ok((head, Body::Http2(body)))
             }
         }
     }

@@ -59,10 +59,10 @@ impl Client {
                 connect = begun.timings.connect;
             }
             begun.timings.connect = connect;
-            let status = begun.response.status();
+            let status = begun.head.status;
             seen.status = Some(status.as_u16());
             seen.timings = begun.timings;
-            let location = begun.response.headers().get(header::LOCATION);
+            let location = begun.head.headers.get(header::LOCATION);
             let Some(location) = location.filter(|_| is_redirect(status)) else {
                 return Ok((begun, passed));
             };
@@ -84,12 +84,11 @@ impl Client {
     /// Reads a body that nobody asks for, so that its connection can be kept.
     async fn discard(&mut self, begun: Begun, most: usize) -> Result<u64, TransportError> {
         let Begun {
-            response,
+            mut body,
             mut connection,
             origin,
             ..
         } = begun;
-        let mut body = response.into_body();
         let mut length = 0;
         while let Some(data) = connection.piece(&mut body).await {
             length += data?.len();

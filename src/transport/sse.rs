@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request};
+use http::Request;
 use http_body_util::Full;
 
 use super::TransportError;
@@ -13,6 +13,7 @@ use super::listening::{Listening, Pace, Until};
 use super::redirect::Redirects;
 use crate::event::{ErrorKind, Timings};
 use crate::plan::Address;
+use crate::plan::expectation::Headers;
 
 /// What the content type of an event stream begins with, in whatever case.
 const EVENT_STREAM: &[u8] = b"text/event-stream";
@@ -26,7 +27,7 @@ pub struct Streamed {
     /// Status of the answer.
     pub status: u16,
     /// Its headers.
-    pub headers: HeaderMap,
+    pub headers: Headers,
     /// The data of the last event; the whole body if the answer was no event stream.
     pub body: Vec<u8>,
     /// Number of events.
@@ -104,18 +105,18 @@ impl Client {
         sent: Instant,
         seen: &mut Seen,
     ) -> Result<Streamed, TransportError> {
-        let (parts, mut body) = begun.response.into_parts();
-        let status = parts.status.as_u16();
+        let (head, mut body) = (begun.head, begun.body);
+        let status = head.status.as_u16();
         seen.status = Some(status);
         seen.timings = begun.timings;
-        let is_stream = parts
+        let is_stream = head
             .headers
             .get(http::header::CONTENT_TYPE)
             .and_then(|v| v.as_bytes().get(..EVENT_STREAM.len()))
             .is_some_and(|v| v.eq_ignore_ascii_case(EVENT_STREAM));
         let mut streamed = Streamed {
             status,
-            headers: parts.headers,
+            headers: head.headers,
             body: Vec::new(),
             events: 0,
             last_event: None,

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
@@ -13,10 +13,12 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use super::TransportError;
 use super::client::{Client, Limits, Seen};
 use super::error::cause_of;
+use super::link::Marks;
 use super::listening::{Listening, Pace};
 use super::metered::{Metered, Spent};
 use crate::event::{ErrorKind, Timings};
 use crate::plan::Address;
+use crate::plan::expectation::Headers;
 
 /// A conversation that came to the message waited for.
 #[derive(Debug)]
@@ -24,7 +26,7 @@ pub struct Conversed {
     /// Status of the handshake, 101.
     pub status: u16,
     /// Headers of the handshake's answer.
-    pub headers: HeaderMap,
+    pub headers: Headers,
     /// The last message.
     pub body: Vec<u8>,
     /// Messages that came.
@@ -92,7 +94,9 @@ impl Client {
         let (mut socket, response) = client_async_with_config(request, wire, Some(config))
             .await
             .map_err(|e| socket_error(&e))?;
-        self.look_at(address, response.headers());
+        if Marks::of(response.headers()).cookies {
+            self.store_cookies(address, response.headers());
+        }
         let status = response.status().as_u16();
         seen.timings.headers = Some(sent.elapsed());
         seen.status = Some(status);
@@ -104,7 +108,7 @@ impl Client {
         }
         let mut conversed = Conversed {
             status,
-            headers: response.headers().clone(),
+            headers: response.headers().clone().into(),
             body: Vec::new(),
             events: 0,
             bytes: 0,

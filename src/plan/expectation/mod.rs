@@ -1,5 +1,6 @@
 //! Expectations and captures: one-line strings, `query predicate value`, compiled once and asked of every answer.
 
+mod headers;
 mod lookup;
 mod parse;
 mod predicate;
@@ -10,6 +11,7 @@ use std::borrow::Cow;
 
 use crate::event::SourceRef;
 
+pub use headers::Headers;
 pub use predicate::Predicate;
 pub use query::Query;
 pub use reply::Reply;

@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 
 use serde_json::Value;
 
+use super::Headers;
 use crate::event::Timings;
 
 /// One answer, whichever protocol it came by.
@@ -12,7 +13,7 @@ pub struct Reply<'a> {
     /// HTTP status, of the handshake for a WebSocket; nothing if there was none.
     pub status: Option<u16>,
     /// Response headers.
-    pub headers: Option<&'a http::HeaderMap>,
+    pub headers: Option<&'a Headers>,
     /// The body; for a stream the data of all events, for a WebSocket the last message.
     pub body: &'a [u8],
     /// Its clocks.
@@ -29,7 +30,7 @@ impl<'a> Reply<'a> {
     #[must_use]
     pub fn new(
         status: Option<u16>,
-        headers: Option<&'a http::HeaderMap>,
+        headers: Option<&'a Headers>,
         body: &'a [u8],
         timings: Timings,
     ) -> Self {

@@ -1,19 +1,21 @@
 //! The head of an answer: status, headers, and what they say about the body (RFC 9112, 6.3).
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use httparse::{EMPTY_HEADER, Error as ParseError, Status};
 
 use super::body::Rest;
 use super::{MAX_HEAD, head_too_large, invalid};
+use crate::plan::expectation::Headers;
 use crate::transport::TransportError;
+use crate::transport::link::{Head, Marks};
 
 /// Most headers of an answer.
 const MAX_HEADERS: usize = 100;
 
 /// The head of an answer.
 pub(super) struct Answer {
-    pub(super) head: Response<()>,
+    pub(super) head: Head,
     /// What is to come of its body, unless the request wanted none.
     pub(super) rest: Rest,
     /// Whether the peer says that it takes another request.
@@ -32,7 +34,7 @@ pub(super) fn take(
             return Err(head_too_large());
         }
         let answer = read_head(&read.split_to(length).freeze())?;
-        let status = answer.head.status();
+        let status = answer.head.status;
         if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(Some(answer));
         }
@@ -78,33 +80,20 @@ fn read_head(bytes: &Bytes) -> Result<Answer, TransportError> {
     if parsed.parse(bytes).map_err(not_http)? == Status::Partial {
         return Err(invalid("its headers end too early"));
     }
-    let mut head = Response::new(());
-    *head.status_mut() = parsed
+    let status = parsed
         .code
         .and_then(|code| StatusCode::from_u16(code).ok())
         .ok_or_else(|| invalid("its status is none"))?;
-    let is_new = parsed.version == Some(1);
-    *head.version_mut() = if is_new {
-        Version::HTTP_11
-    } else {
-        Version::HTTP_10
-    };
     let mut framing = Framing {
-        keeps_alive: is_new,
+        // Since HTTP/1.1, a connection is kept unless somebody says otherwise.
+        keeps_alive: parsed.version == Some(1),
         ..Framing::default()
     };
-    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
+    let mut marks = Marks::default();
     for header in &*parsed.headers {
-        let name = HeaderName::from_bytes(header.name.as_bytes());
-        let value = HeaderValue::from_maybe_shared(bytes.slice_ref(header.value));
-        let (Ok(name), Ok(value)) = (name, value) else {
-            return Err(invalid("a header holds what no header may hold"));
-        };
-        framing.hear(&name, &value)?;
-        headers.append(name, value);
+        framing.hear(header)?;
+        marks.note(header.name);
     }
-    let status = head.status();
-    *head.headers_mut() = headers;
     let upgrades = status == StatusCode::SWITCHING_PROTOCOLS;
     Ok(Answer {
         rest: match status {
@@ -113,8 +102,29 @@ fn read_head(bytes: &Bytes) -> Result<Answer, TransportError> {
             _ => framing.rest(),
         },
         keeps_alive: framing.keeps_alive && !upgrades && !framing.is_doubtful(),
-        head,
+        head: Head {
+            status,
+            headers: Headers::unread(bytes.clone(), read_headers),
+            marks,
+        },
     })
+}
+
+/// The headers of a head that was found to be one before.
+fn read_headers(bytes: &Bytes) -> HeaderMap {
+    let mut room = [EMPTY_HEADER; MAX_HEADERS];
+    let mut parsed = httparse::Response::new(&mut room);
+    let _ = parsed.parse(bytes);
+    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
+    for header in &*parsed.headers {
+        let name = HeaderName::from_bytes(header.name.as_bytes());
+        let value = HeaderValue::from_maybe_shared(bytes.slice_ref(header.value));
+        // Both take what the other one takes, but for names of more than 64 KB.
+        if let (Ok(name), Ok(value)) = (name, value) {
+            headers.append(name, value);
+        }
+    }
+    headers
 }
 
 /// What headers say about the body and the connection.
@@ -127,21 +137,21 @@ struct Framing {
 }
 
 impl Framing {
-    fn hear(&mut self, name: &HeaderName, value: &HeaderValue) -> Result<(), TransportError> {
-        let value = value.as_bytes();
-        if *name == header::CONTENT_LENGTH {
+    fn hear(&mut self, header: &httparse::Header<'_>) -> Result<(), TransportError> {
+        let (name, value) = (header.name, header.value);
+        if name.eq_ignore_ascii_case("content-length") {
             for part in value.split(|b| *b == b',') {
                 let length = number(part.trim_ascii())
                     .filter(|n| self.length.is_none_or(|before| before == *n))
                     .ok_or_else(|| invalid("its content-length is no one number"))?;
                 self.length = Some(length);
             }
-        } else if *name == header::TRANSFER_ENCODING {
+        } else if name.eq_ignore_ascii_case("transfer-encoding") {
             self.encoded = true;
             // Only the last one says how the body ends.
             let last = value.rsplit(|b| *b == b',').next().unwrap_or_default();
             self.chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
-        } else if *name == header::CONNECTION {
+        } else if name.eq_ignore_ascii_case("connection") {
             for part in value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
                 if part.eq_ignore_ascii_case(b"close") {
                     self.keeps_alive = false;

@@ -17,14 +17,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use http::{Request, Response};
+use http::Request;
 use http_body_util::Full;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
 use self::answer::Answer;
 use self::body::Rest;
 use super::TransportError;
-use super::link::Unanswered;
+use super::link::{Head, Unanswered};
 use super::wire::Wire;
 use crate::event::ErrorKind;
 
@@ -82,10 +82,7 @@ impl Http1 {
     }
 
     /// Sends a request and waits for the head of its answer. One of which nothing was written comes back.
-    pub(super) async fn send(
-        &mut self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<()>, Unanswered> {
+    pub(super) async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Head, Unanswered> {
         self.request.clear();
         let asked = request::write(&request, &mut self.request);
         let mut progress = Progress::default();

@@ -35,12 +35,8 @@ fn heard(bytes: &[u8], cuts: &[usize]) -> Result<Option<(u16, String, Bytes)>, T
             None => return Ok(None),
         }
     }
-    let headers = format!("{:?}", answer.head.headers());
-    Ok(Some((
-        answer.head.status().as_u16(),
-        headers,
-        body.freeze(),
-    )))
+    let headers = format!("{:?}", *answer.head.headers);
+    Ok(Some((answer.head.status.as_u16(), headers, body.freeze())))
 }
 
 #[test]

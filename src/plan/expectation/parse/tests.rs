@@ -33,6 +33,7 @@ fn holds(line: &str) -> bool {
         max_gap: None,
         end: Duration::from_millis(300),
     };
+    let headers = headers.into();
     let reply = Reply::new(Some(200), Some(&headers), body, timings);
     let expectation = parse(line).unwrap_or_else(|finding| panic!("{finding}"));
     let verdict = expectation.check(&reply);
