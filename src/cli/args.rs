@@ -68,7 +68,7 @@ pub(super) struct LoadArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(super) users: Option<u32>,
     /// Journeys that arrive, whether or not those before have ended: 50/s, 300/m
-    #[arg(long, value_name = "RATE", value_parser = Rate::parse)]
+    #[arg(long, value_name = "RATE", allow_hyphen_values = true, value_parser = Rate::parse)]
     pub(super) rate: Option<Rate>,
     /// With --rate: most users at the same time
     #[arg(long, value_name = "N", default_value = "1000", requires = "rate", value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -77,16 +77,16 @@ pub(super) struct LoadArgs {
     #[arg(long, requires = "rate")]
     pub(super) poisson: bool,
     /// How long the load is held and counted
-    #[arg(long = "for", value_name = "TIME", default_value = "30s", value_parser = longer_than_nothing)]
+    #[arg(long = "for", value_name = "TIME", default_value = "30s", allow_hyphen_values = true, value_parser = longer_than_nothing)]
     pub(super) hold: Duration,
     /// How long it rises before that, not counted
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "1s", allow_hyphen_values = true, value_parser = parse_duration)]
     pub(super) warm_up: Duration,
     /// How the load runs: load, smoke, stress, spike, soak; or breakpoint, which searches the highest rate from --rate on
     #[arg(long, value_name = "NAME", default_value = "load", value_parser = ["load", "smoke", "stress", "spike", "soak", "breakpoint"])]
     pub(super) profile: String,
     /// With --profile breakpoint: the rate up to which the targets must hold [default: --rate]
-    #[arg(long, value_name = "RATE", value_parser = Rate::parse)]
+    #[arg(long, value_name = "RATE", allow_hyphen_values = true, value_parser = Rate::parse)]
     pub(super) at_least: Option<Rate>,
     /// What `${url}` stands for
     #[arg(long)]

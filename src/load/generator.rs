@@ -8,7 +8,7 @@ use super::LoadError;
 const SPARE_FILES: u64 = 100;
 
 /// Whether this process may open the connections that so many users need.
-pub(super) fn enough_files(users: u32) -> Result<(), LoadError> {
+pub(super) fn enough_files(users: u32, key: &'static str) -> Result<(), LoadError> {
     let Some(limit) = file_limit() else {
         return Ok(());
     };
@@ -19,6 +19,7 @@ pub(super) fn enough_files(users: u32) -> Result<(), LoadError> {
     } else {
         Err(LoadError::Files {
             users,
+            key,
             needed,
             limit,
         })

@@ -66,11 +66,13 @@ pub enum LoadError {
     Engine(String),
     /// This process may not open as many connections as users need.
     #[error(
-        "{users} users need about {needed} open files, and this process may have {limit}: run `ulimit -n {needed}` first, or lower `users`"
+        "{users} users need about {needed} open files, and this process may have {limit}: run `ulimit -n {needed}` first, or lower `{key}`"
     )]
     Files {
         /// Users planned.
         users: u32,
+        /// The key that says how many.
+        key: &'static str,
         /// Files they need.
         needed: u64,
         /// What the system allows.
@@ -84,7 +86,11 @@ pub enum LoadError {
 /// When the load could not be offered as planned.
 pub async fn run(session: &Session) -> Result<(), LoadError> {
     let profile = &session.environment.load;
-    generator::enough_files(profile.users)?;
+    let key = match profile.model {
+        Model::Closed => "users",
+        Model::Open { .. } => "max_users",
+    };
+    generator::enough_files(profile.users, key)?;
     let mut scenarios = Vec::new();
     let mut steps = Vec::new();
     for scenario in session.plan.scenarios_for(Stage::Load) {

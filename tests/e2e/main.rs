@@ -7,6 +7,8 @@ mod demo;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod load;
+#[cfg(test)]
 mod resources;
 #[cfg(test)]
 mod stack;
