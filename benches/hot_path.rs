@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use gates::event::{Latency, Timings};
+use gates::event::{Latency, Tally, Timings};
 use gates::plan::expectation::{Expectation, Reply};
 use gates::plan::{Located, SourceFile, Template};
 
@@ -93,5 +93,35 @@ fn latency(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, expectations, template, latency);
+/// What one second of load leaves of one step: 5000 answers between 1 and 30 ms.
+fn second() -> Tally {
+    let mut tally = Tally::default();
+    for n in 0..5000_u64 {
+        let time = Duration::from_micros(1000 + n * 7919 % 29_000);
+        tally.ok.record(time);
+        tally.service.record(time);
+    }
+    tally.statuses.insert(200, 5000);
+    tally.bytes = 5000 * 1500;
+    tally
+}
+
+fn tally(c: &mut Criterion) {
+    let second = second();
+    let mut group = c.benchmark_group("a second of a step");
+    let mut sum = second.clone();
+    group.bench_function("merge", |b| {
+        b.iter(|| black_box(&mut sum).merge(black_box(&second)));
+    });
+    group.bench_function("serialise", |b| {
+        b.iter(|| serde_json::to_vec(black_box(&second)).map(|line| line.len()));
+    });
+    let line = serde_json::to_string(&second).expect("it can be written");
+    group.bench_function("read back", |b| {
+        b.iter(|| serde_json::from_str::<Tally>(black_box(&line)).map(|t| t.count()));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, expectations, template, latency, tally);
 criterion_main!(benches);

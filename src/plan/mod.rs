@@ -1,10 +1,13 @@
 //! What people write, loaded: gates.toml and scenarios as typed values; after this module nobody sees a raw string.
 
 mod address;
+mod asked;
 mod checks;
 mod data;
 mod environment;
+mod environment_file;
 pub mod expectation;
+mod loads;
 mod names;
 mod node;
 mod profile;

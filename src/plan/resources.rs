@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::project::EnvironmentReader;
+use super::environment_file::EnvironmentReader;
 use super::reader::Group;
 use super::source::Located;
 use super::vars::STAND_IN;
